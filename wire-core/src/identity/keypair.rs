@@ -1,0 +1,78 @@
+//! The keys of an identity: the one that signs today, and the one that is committed to be next.
+
+use rand_core::CryptoRng;
+
+use super::{Root, Statement, StatementChain};
+use crate::crypto::{kdf::sha256, sign::key_pair};
+use crate::encoding::{Malformed, fixed_bytes};
+
+fixed_bytes!(
+    /// An identity key: Ed25519, pinned at the pairing.
+    IdentityPublic,
+    32
+);
+key_pair!(
+    /// The key pair with which an identity signs today.
+    IdentityKeyPair,
+    IdentityPublic
+);
+
+/// The key that may rotate the identity. It lies in a file of its own, never inside the store.
+#[derive(Clone, Debug)]
+pub struct NextKey(IdentityKeyPair);
+
+impl NextKey {
+    /// A fresh next key.
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        Self(IdentityKeyPair::generate(rng))
+    }
+
+    /// What a statement commits to: H(next public key).
+    pub fn digest(&self) -> [u8; 32] {
+        sha256(&[self.0.public().as_bytes()])
+    }
+
+    /// The seed, for the file that holds it.
+    pub fn seed(&self) -> zeroize::Zeroizing<[u8; 32]> {
+        self.0.seed()
+    }
+}
+
+/// An agent's own identity: its signing key and the statements that prove it.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    key: IdentityKeyPair,
+    statements: StatementChain,
+}
+
+impl Identity {
+    /// A new identity and its next key, which the caller keeps apart.
+    pub fn generate(rng: &mut impl CryptoRng) -> (Self, NextKey) {
+        let key = IdentityKeyPair::generate(rng);
+        let next = NextKey::generate(rng);
+        let first = Statement::first(&key, next.digest());
+        (Self { statements: StatementChain::of_first(first), key }, next)
+    }
+
+    /// The identity of a stored seed and statement chain; refuses a seed that the chain does not
+    /// end in.
+    pub fn from_parts(seed: &[u8; 32], statements: StatementChain) -> Result<Self, Malformed> {
+        let key = IdentityKeyPair::from_seed(seed);
+        if key.public() == statements.current() { Ok(Self { key, statements }) } else { Err(Malformed) }
+    }
+
+    /// The stable name.
+    pub fn root(&self) -> Root {
+        self.statements.root()
+    }
+
+    /// The proof of the current key, as a peer gets it.
+    pub fn statements(&self) -> &StatementChain {
+        &self.statements
+    }
+
+    /// The current key pair.
+    pub fn key(&self) -> &IdentityKeyPair {
+        &self.key
+    }
+}

@@ -1,0 +1,255 @@
+//! Pre-rotation statements: each names the key of today and commits to the key of tomorrow.
+//!
+//! Layout, 197 bytes: `01 ‖ root32 ‖ id32 ‖ next_digest32 ‖ serial4 ‖ prev_hash32 ‖ sig64`, signed
+//! by `id` over "wire/stmt/1" and everything before the signature. `next_digest` = H(next id);
+//! `prev_hash` = H(previous statement), zero in the first.
+
+use super::{IdentityKeyPair, IdentityPublic, Root};
+use crate::crypto::kdf::sha256;
+use crate::encoding::Reader;
+
+const LABEL: &[u8] = b"wire/stmt/1";
+const VERSION: u8 = 1;
+const BODY_LEN: usize = 1 + 32 + 32 + 32 + 4 + 32;
+
+/// Length of one statement in bytes.
+pub const STATEMENT_LEN: usize = BODY_LEN + 64;
+/// The most statements that a chain may have.
+pub const MAX_STATEMENTS: usize = 32;
+
+/// A chain of statements that does not prove a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StatementError {
+    /// Not a whole number of statements between 1 and [`MAX_STATEMENTS`], or an unknown version.
+    #[error("malformed identity statement")]
+    Malformed,
+    /// A root, serial, hash, commitment or signature does not hold.
+    #[error("identity statement does not verify")]
+    Invalid,
+}
+
+/// One statement, as it was signed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Statement {
+    bytes: [u8; STATEMENT_LEN],
+    root: Root,
+    id: IdentityPublic,
+    next_digest: [u8; 32],
+    serial: u32,
+    prev_hash: [u8; 32],
+}
+
+impl Statement {
+    /// The first statement of a new identity.
+    pub(crate) fn first(key: &IdentityKeyPair, next_digest: [u8; 32]) -> Self {
+        Self::sign(key, Root::of(&key.public()), next_digest, 0, [0; 32])
+    }
+
+    fn sign(
+        key: &IdentityKeyPair,
+        root: Root,
+        next_digest: [u8; 32],
+        serial: u32,
+        prev_hash: [u8; 32],
+    ) -> Self {
+        let id = key.public();
+        let mut bytes = [0u8; STATEMENT_LEN];
+        let (body, sig) = bytes.split_at_mut(BODY_LEN);
+        let fields: [&[u8]; 6] =
+            [&[VERSION], root.as_bytes(), id.as_bytes(), &next_digest, &serial.to_be_bytes(), &prev_hash];
+        body.copy_from_slice(&fields.concat());
+        sig.copy_from_slice(&key.sign(LABEL, &[body]));
+        Self { bytes, root, id, next_digest, serial, prev_hash }
+    }
+
+    fn verify(bytes: &[u8; STATEMENT_LEN]) -> Result<Self, StatementError> {
+        let statement = Self::parse(bytes)?;
+        let (body, signature) = bytes.split_last_chunk().ok_or(StatementError::Malformed)?;
+        statement.id.verify(LABEL, &[body], signature).map_err(|_| StatementError::Invalid)?;
+        Ok(statement)
+    }
+
+    fn parse(bytes: &[u8; STATEMENT_LEN]) -> Result<Self, StatementError> {
+        let mut r = Reader::new(bytes);
+        let malformed = |_| StatementError::Malformed;
+        if r.u8().map_err(malformed)? != VERSION {
+            return Err(StatementError::Malformed);
+        }
+        Ok(Self {
+            bytes: *bytes,
+            root: Root::from_bytes(r.array().map_err(malformed)?),
+            id: IdentityPublic::from_bytes(r.array().map_err(malformed)?),
+            next_digest: r.array().map_err(malformed)?,
+            serial: r.u32().map_err(malformed)?,
+            prev_hash: r.array().map_err(malformed)?,
+        })
+    }
+
+    fn hash(&self) -> [u8; 32] {
+        sha256(&[&self.bytes])
+    }
+}
+
+impl std::fmt::Debug for Statement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Statement")
+            .field("root", &self.root)
+            .field("id", &self.id)
+            .field("serial", &self.serial)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A verified chain: it proves that [`current`](Self::current) speaks for [`root`](Self::root).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatementChain {
+    bytes: Vec<u8>,
+    root: Root,
+    last: Statement,
+}
+
+impl StatementChain {
+    pub(crate) fn of_first(first: Statement) -> Self {
+        Self { bytes: first.bytes.to_vec(), root: first.root, last: first }
+    }
+
+    /// Verifies the concatenation of 1 to [`MAX_STATEMENTS`] statements.
+    pub fn verify(bytes: &[u8]) -> Result<Self, StatementError> {
+        let (statements, rest) = bytes.as_chunks::<STATEMENT_LEN>();
+        if !rest.is_empty() || statements.len() > MAX_STATEMENTS {
+            return Err(StatementError::Malformed);
+        }
+        let mut chain: Option<Self> = None;
+        for raw in statements {
+            let s = Statement::verify(raw)?;
+            chain = Some(match chain {
+                None => {
+                    let fresh = s.root == Root::of(&s.id) && s.serial == 0 && s.prev_hash == [0; 32];
+                    if !fresh {
+                        return Err(StatementError::Invalid);
+                    }
+                    Self::of_first(s)
+                }
+                Some(mut c) => {
+                    let follows = s.root == c.root
+                        && Some(s.serial) == c.last.serial.checked_add(1)
+                        && s.prev_hash == c.last.hash()
+                        && sha256(&[s.id.as_bytes()]) == c.last.next_digest;
+                    if !follows {
+                        return Err(StatementError::Invalid);
+                    }
+                    c.bytes.extend_from_slice(&s.bytes);
+                    c.last = s;
+                    c
+                }
+            });
+        }
+        chain.ok_or(StatementError::Malformed)
+    }
+
+    /// A chain that was verified before it went into our own store.
+    #[cfg(feature = "client")]
+    pub(crate) fn from_stored(bytes: &[u8]) -> Result<Self, StatementError> {
+        let (statements, _) = bytes.as_chunks::<STATEMENT_LEN>();
+        let last = Statement::parse(statements.last().ok_or(StatementError::Malformed)?)?;
+        Ok(Self { bytes: bytes.to_vec(), root: last.root, last })
+    }
+
+    /// The key that an unverified chain says speaks for its root today. What it signed proves
+    /// nothing until the chain verifies too.
+    pub(crate) fn claimed_key(bytes: &[u8]) -> Option<IdentityPublic> {
+        let (_, last) = bytes.split_last_chunk::<STATEMENT_LEN>()?;
+        let mut r = Reader::new(last);
+        r.take(1 + Root::LEN).ok()?;
+        r.array().ok().map(IdentityPublic::from_bytes)
+    }
+
+    /// The concatenated statements.
+    pub fn to_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The stable name that the chain begins with.
+    pub fn root(&self) -> Root {
+        self.root
+    }
+
+    /// The key that speaks for the root today.
+    pub fn current(&self) -> IdentityPublic {
+        self.last.id
+    }
+
+    /// What the key of tomorrow must hash to.
+    pub fn next_digest(&self) -> [u8; 32] {
+        self.last.next_digest
+    }
+
+    /// How often the key was rotated.
+    pub fn serial(&self) -> u32 {
+        self.last.serial
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Identity, NextKey};
+    use crate::tests_rng::rng;
+
+    fn rotated() -> Vec<u8> {
+        let mut rng = rng();
+        let key = IdentityKeyPair::generate(&mut rng);
+        let next = IdentityKeyPair::generate(&mut rng);
+        let first = Statement::first(&key, sha256(&[next.public().as_bytes()]));
+        let after = NextKey::generate(&mut rng);
+        let second = Statement::sign(&next, first.root, after.digest(), 1, first.hash());
+        [first.bytes, second.bytes].concat()
+    }
+
+    #[test]
+    fn a_rotation_by_the_committed_key_verifies_and_keeps_the_root() {
+        let bytes = rotated();
+        let first = StatementChain::verify(&bytes[..STATEMENT_LEN]).unwrap();
+        let both = StatementChain::verify(&bytes).unwrap();
+        assert_eq!(both.root(), first.root());
+        assert_ne!(both.current(), first.current());
+        assert_eq!(both.serial(), 1);
+    }
+
+    #[test]
+    fn a_rotation_by_any_other_key_is_refused() {
+        let mut rng = rng();
+        let bytes = rotated();
+        let first = StatementChain::verify(&bytes[..STATEMENT_LEN]).unwrap().last;
+        let thief = IdentityKeyPair::generate(&mut rng);
+        let forged = Statement::sign(&thief, first.root, [1; 32], 1, first.hash());
+        assert_eq!(
+            StatementChain::verify(&[first.bytes, forged.bytes].concat()),
+            Err(StatementError::Invalid)
+        );
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_other_length_is_refused() {
+        let bytes = rotated();
+        for i in 0..bytes.len() * 8 {
+            let mut bad = bytes.clone();
+            bad[i / 8] ^= 1 << (i % 8);
+            assert!(StatementChain::verify(&bad).is_err(), "bit {i}");
+        }
+        for n in (0..bytes.len()).filter(|n| *n != STATEMENT_LEN) {
+            assert!(StatementChain::verify(&bytes[..n]).is_err(), "length {n}");
+        }
+    }
+
+    #[test]
+    fn root_text_round_trips_and_is_strict() {
+        let (id, _) = Identity::generate(&mut rng());
+        let text = id.root().to_string();
+        assert_eq!(text.parse::<Root>(), Ok(id.root()));
+        assert!(text.to_ascii_uppercase().parse::<Root>().is_err());
+        assert!(text[4..].parse::<Root>().is_err());
+        assert!(format!("{text}a").parse::<Root>().is_err());
+    }
+}
