@@ -1,0 +1,275 @@
+//! An open agent: its store, its thread, its driver, and what its handles share.
+
+#![expect(clippy::disallowed_methods, reason = "it starts the tasks of an agent")]
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use super::clock::Clock;
+use super::config::Config;
+use super::driver::Driver;
+use super::engine::{Batch, Engine, KnownRelay};
+use super::error::{Error, Result};
+use super::http::HttpTransport;
+use super::nextkey;
+use super::relay_api::RelayApi;
+use super::relay_url::{PeerRelayPolicy, Reach, RelayUrl};
+use super::schema::MIGRATIONS;
+use super::store::{ProcessLock, StoreFile};
+use super::transport::Transport;
+use super::views::{AgentInfo, RelayState};
+use super::worker::{RelayTime, Worker};
+use crate::identity::{IdentityPublic, Root};
+use crate::time::Timestamp;
+
+/// An agent of this machine. Cheap to clone; all clones are the same agent.
+///
+/// While one is open it posts what is queued, fetches, stores and acknowledges, whatever the program
+/// does meanwhile. Several processes may have the same agent open: they share the store, and one of
+/// them reads for all.
+///
+/// ```no_run
+/// use wire_core::{Agent, Config};
+/// # async fn example() -> wire_core::Result<()> {
+/// let me = Agent::open(Config::from_env("alice")?).await?;
+/// let offer = me.offer().await?;
+/// println!("wire join {}", offer.code());
+/// let bob = offer.paired().await?;
+/// bob.send("hello").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Agent {
+    pub(crate) shared: Arc<Shared>,
+    /// Ends the driver with the last handle.
+    _running: Arc<Running>,
+}
+
+/// What every part of an open agent can reach.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) root: Root,
+    pub(crate) key: IdentityPublic,
+    pub(crate) store: Arc<StoreFile>,
+    pub(crate) worker: Worker,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) time: Arc<RelayTime>,
+    pub(crate) process: ProcessLock,
+    /// Lets the driver try at once what waits for its back-off.
+    pub(crate) hurry: Notify,
+    /// One run at a time goes on with unfinished pairings.
+    pub(crate) resuming: Arc<Semaphore>,
+    /// Unfinished pairings were looked after once, here or by the process that does it for all.
+    pub(crate) looked: watch::Sender<bool>,
+    relays: Mutex<BTreeMap<String, RelayState>>,
+    relays_changed: watch::Sender<u64>,
+}
+
+struct Running {
+    stop: Arc<Notify>,
+    driver: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Agent {
+    /// Opens the agent, and makes it if there is none of this name yet.
+    ///
+    /// # Errors
+    /// [`Error::Store`] for a store that cannot be used; it is never repaired or overwritten.
+    pub async fn open(config: Config) -> Result<Self> {
+        let transport = HttpTransport::new(config.proxy())?;
+        Self::open_with(config, Arc::new(transport)).await
+    }
+
+    /// [`Agent::open`] over another network.
+    pub async fn open_with(config: Config, transport: Arc<dyn Transport>) -> Result<Self> {
+        Self::start(config, transport, Clock::system()).await
+    }
+
+    pub(crate) async fn start(config: Config, transport: Arc<dyn Transport>, clock: Clock) -> Result<Self> {
+        let time = Arc::new(RelayTime { clock, offset_ms: AtomicI64::new(0) });
+        let folder = config.folder();
+        let now = time.now();
+        let (store, engine, process) = tokio::task::spawn_blocking(move || {
+            let store = Arc::new(StoreFile::open(&folder, MIGRATIONS)?);
+            let engine = store
+                .write(|tx| Engine::load_or_create(tx, now, |next| nextkey::write(store.dir(), next)))?;
+            let process = ProcessLock::acquire(&store)?;
+            Ok::<_, Error>((store, engine, process))
+        })
+        .await
+        .map_err(|_| Error::Internal("opening the store failed"))??;
+        let root = engine.identity.root();
+        let key = engine.identity.key().public();
+        let worker = Worker::start(store.clone(), engine, time.clone())?;
+        let shared = Arc::new(Shared {
+            config,
+            root,
+            key,
+            store,
+            worker,
+            transport,
+            time,
+            process,
+            hurry: Notify::new(),
+            resuming: Arc::new(Semaphore::new(1)),
+            looked: watch::Sender::new(false),
+            relays: Mutex::new(BTreeMap::new()),
+            relays_changed: watch::Sender::new(0),
+        });
+        let own = shared.config.relay().as_str().to_owned();
+        if let Some(known) = shared.worker.read(move |b| b.relay(&own)).await? {
+            shared.time.offset_ms.store(known.offset_ms, std::sync::atomic::Ordering::Relaxed);
+        }
+        let stop = Arc::new(Notify::new());
+        let driver = tokio::spawn(Driver::new(shared.clone()).run(stop.clone()));
+        let running = Running { stop, driver: Mutex::new(Some(driver)) };
+        Ok(Self { shared, _running: Arc::new(running) })
+    }
+
+    /// The local name.
+    pub fn name(&self) -> &str {
+        self.shared.config.name().as_str()
+    }
+
+    /// The stable name that peers know, `wid:..`.
+    pub fn root(&self) -> Root {
+        self.shared.root
+    }
+
+    /// What the agent is and where it keeps its state.
+    pub fn info(&self) -> AgentInfo {
+        AgentInfo {
+            name: self.name().to_owned(),
+            root: self.shared.root,
+            key: self.shared.key,
+            relay: self.shared.config.relay().as_str().to_owned(),
+            folder: self.shared.config.folder(),
+            next_key_here: nextkey::is_here(self.shared.store.dir()),
+        }
+    }
+
+    /// Ends what runs for this agent in this process, after the steps that were handed in. Everything
+    /// that is queued stays on the disk and goes out when the agent is opened again.
+    pub async fn close(self) {
+        self._running.stop.notify_one();
+        let driver = self._running.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(driver) = driver {
+            let _ = driver.await;
+        }
+        self.shared.worker.stop().await;
+    }
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent")
+            .field("name", &self.name())
+            .field("root", &self.shared.root)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(driver) = self.driver.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            driver.abort();
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.time.now()
+    }
+
+    /// Where a mailbox lies, and how far requests to it may reach. Our own mailboxes lie at relays
+    /// that the owner chose; a peer's choice is judged by the policy.
+    pub(crate) fn contact(&self, url: &str, ours: bool) -> Result<(RelayUrl, Reach)> {
+        let plain = self.config.plain_http();
+        if ours {
+            return Ok((RelayUrl::parse(url, plain)?, Reach::Anywhere));
+        }
+        Ok(PeerRelayPolicy::new(self.config.relay().clone(), plain).check(url)?)
+    }
+
+    pub(crate) fn api(&self, url: RelayUrl, reach: Reach) -> RelayApi {
+        RelayApi { transport: self.transport.clone(), url, reach }
+    }
+
+    /// Asks the relay for its key and time, and pins or checks them.
+    pub(crate) async fn identify(&self, api: &RelayApi) -> Result<KnownRelay> {
+        let seen = api.identify(&self.time.clock).await?;
+        let url = api.url.as_str().to_owned();
+        if url == self.config.relay().as_str() {
+            self.time.offset_ms.store(seen.offset_ms, std::sync::atomic::Ordering::Relaxed);
+        }
+        let same = self.worker.read({
+            let url = url.clone();
+            move |b| {
+                Ok(b.relay(&url)?
+                    .is_some_and(|k| k.id == seen.id && k.offset_ms.abs_diff(seen.offset_ms) < 1_000))
+            }
+        });
+        if !same.await? {
+            self.worker.write(move |b| b.note_relay(&url, seen)).await?;
+        }
+        Ok(seen)
+    }
+
+    pub(crate) fn set_relay_state(&self, url: &str, state: RelayState) {
+        let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
+        if relays.get(url) != Some(&state) {
+            relays.insert(url.to_owned(), state);
+            drop(relays);
+            self.relays_changed.send_modify(|n| *n += 1);
+        }
+    }
+
+    pub(crate) fn relay_state(&self, url: &str) -> RelayState {
+        let relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
+        relays.get(url).cloned().unwrap_or(RelayState::Unknown)
+    }
+
+    pub(crate) fn relay_changes(&self) -> watch::Receiver<u64> {
+        self.relays_changed.subscribe()
+    }
+
+    /// Looks again and again until `look` finds something: after each change of the store, here or in
+    /// another process.
+    pub(crate) async fn wait_for<T: Send + 'static>(
+        &self,
+        look: impl Fn(&Batch<'_>) -> Result<Option<T>> + Clone + Send + 'static,
+    ) -> Result<T> {
+        let mut changes = self.worker.changes();
+        loop {
+            changes.mark_unchanged();
+            if let Some(found) = self.worker.read(look.clone()).await? {
+                return Ok(found);
+            }
+            if changes.changed().await.is_err() {
+                return Err(Error::Closed);
+            }
+        }
+    }
+
+    pub(crate) fn is_alive(&self) -> impl Fn(&str) -> bool + Send + 'static {
+        let store = self.store.clone();
+        // A lock that cannot be looked at counts as held: nothing is taken from a living process.
+        move |token: &str| ProcessLock::is_alive(&store, token).unwrap_or(true)
+    }
+}
+
+/// Waits for `future` at most this long.
+pub(crate) async fn within<T>(limit: Option<Duration>, future: impl Future<Output = Result<T>>) -> Result<T> {
+    match limit {
+        None => future.await,
+        Some(limit) => tokio::time::timeout(limit, future).await.unwrap_or(Err(Error::WaitOver)),
+    }
+}

@@ -1,0 +1,190 @@
+//! Pairings that outlive a process: bytes that still have to be put at a rendezvous, and invites.
+//!
+//! Each step of an invite commits its output bytes and the state that follows from them in one step
+//! of the store, before anything is posted. So any later process goes on where this one stopped, and
+//! puts the same bytes.
+
+use rusqlite::{OptionalExtension as _, Row, params};
+use zeroize::Zeroizing;
+
+use super::{Batch, PeerKey};
+use crate::agent::error::Error;
+use crate::encoding::cbor;
+use crate::mailbox::{ClientToken, MailboxKeyPair, RelayId, Rendezvous, Slot};
+use crate::pairing::InviteId;
+use crate::time::Timestamp;
+
+/// Bytes for a write-once slot.
+#[derive(Clone)]
+pub(crate) struct SlotRow {
+    pub(crate) url: String,
+    pub(crate) place: Rendezvous,
+    pub(crate) slot: Slot,
+    pub(crate) token: ClientToken,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) until: Timestamp,
+}
+
+/// What the state of an invite is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InviteStep {
+    /// We made the link and wait for M2.
+    Offered = 0,
+    /// We sent M3 and wait for M4.
+    Confirming = 1,
+    /// We follow a link, sent M2 and wait for M3.
+    Joined = 2,
+    /// It led to a pairing, or failed.
+    Over = 3,
+}
+
+/// An invite under way.
+#[derive(Clone)]
+pub(crate) struct InviteRow {
+    pub(crate) id: InviteId,
+    pub(crate) step: InviteStep,
+    pub(crate) url: String,
+    pub(crate) relay: RelayId,
+    pub(crate) token: ClientToken,
+    pub(crate) state: Zeroizing<Vec<u8>>,
+    pub(crate) mailbox: Option<MailboxKeyPair>,
+    pub(crate) name: Option<String>,
+    pub(crate) verify: bool,
+    pub(crate) until: Timestamp,
+    pub(crate) peer: Option<PeerKey>,
+    pub(crate) failed: Option<String>,
+}
+
+impl Batch<'_> {
+    /// Notes bytes that have to get into their slot, whatever happens to this process.
+    pub(crate) fn owe_slot(&mut self, row: &SlotRow) -> Result<(), Error> {
+        self.tx.execute(
+            "INSERT OR REPLACE INTO slot (url, place, name, token, bytes, until) VALUES (?, ?, ?, ?, ?, ?)",
+            params![
+                row.url,
+                cbor::to_vec(&row.place),
+                row.slot.name(),
+                row.token.expose(),
+                row.bytes,
+                row.until.as_millis()
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// The slot has the bytes, or never will.
+    pub(crate) fn slot_done(&mut self, place: &Rendezvous, slot: Slot) -> Result<(), Error> {
+        self.tx.execute(
+            "DELETE FROM slot WHERE place = ? AND name = ?",
+            params![cbor::to_vec(place), slot.name()],
+        )?;
+        Ok(())
+    }
+
+    /// Bytes that still have to be put.
+    pub(crate) fn owed_slots(&self) -> Result<Vec<SlotRow>, Error> {
+        let mut statement =
+            self.tx.prepare_cached("SELECT url, place, name, token, bytes, until FROM slot")?;
+        let mut rows = statement.query([])?;
+        let mut slots = Vec::new();
+        while let Some(r) = rows.next()? {
+            let place: Vec<u8> = r.get(1)?;
+            let name: String = r.get(2)?;
+            slots.push(SlotRow {
+                url: r.get(0)?,
+                place: cbor::from_slice(&place).map_err(|_| Error::corrupt("slot"))?,
+                slot: Slot::ALL
+                    .into_iter()
+                    .find(|s| s.name() == name)
+                    .ok_or_else(|| Error::corrupt("slot"))?,
+                token: ClientToken::from_bytes(r.get(3)?),
+                bytes: r.get(4)?,
+                until: Timestamp::from_millis(r.get(5)?),
+            });
+        }
+        Ok(slots)
+    }
+
+    /// Stores an invite, or the next step of one.
+    pub(crate) fn put_invite(&mut self, row: &InviteRow) -> Result<(), Error> {
+        self.tx.execute(
+            "INSERT OR REPLACE INTO invite (id, step, url, relay_id, token, state, box_seed, name, verify, until, peer, failed)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            params![
+                row.id.as_bytes(),
+                row.step as i64,
+                row.url,
+                row.relay.as_bytes(),
+                row.token.expose(),
+                row.state.as_slice(),
+                row.mailbox.as_ref().map(|m| m.seed().to_vec()),
+                row.name,
+                row.verify,
+                row.until.as_millis(),
+                row.peer.map(|p| p.0),
+                row.failed,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Ends an invite: its keys are wiped, what came of it stays until its time is over.
+    pub(crate) fn end_invite(
+        &mut self,
+        id: &InviteId,
+        peer: Option<PeerKey>,
+        failed: Option<&str>,
+    ) -> Result<(), Error> {
+        self.tx.execute(
+            "UPDATE invite SET step = ?, state = x'', token = zeroblob(32), box_seed = NULL, peer = ?, failed = ? WHERE id = ?",
+            params![InviteStep::Over as i64, peer.map(|p| p.0), failed, id.as_bytes()],
+        )?;
+        Ok(())
+    }
+
+    /// An invite by its rendezvous id.
+    pub(crate) fn invite(&self, id: &InviteId) -> Result<Option<InviteRow>, Error> {
+        self.tx
+            .prepare_cached("SELECT * FROM invite WHERE id = ?")?
+            .query_row([id.as_bytes()], |r| Ok(read_invite(r)))
+            .optional()?
+            .transpose()
+    }
+
+    /// Invites that are not over.
+    pub(crate) fn open_invites(&self) -> Result<Vec<InviteRow>, Error> {
+        let mut statement = self.tx.prepare_cached("SELECT * FROM invite WHERE step < 3 ORDER BY until")?;
+        let rows = statement.query_map([], |r| Ok(read_invite(r)))?.collect::<Result<Vec<_>, _>>()?;
+        rows.into_iter().collect()
+    }
+
+    /// Invites whose time is over, and what came of old ones.
+    pub(crate) fn expire_invites(&mut self) -> Result<(), Error> {
+        self.tx.execute(
+            "UPDATE invite SET step = 3, state = x'', token = zeroblob(32), box_seed = NULL, failed = 'code_expired'
+             WHERE step < 3 AND until <= ?",
+            [self.now.as_millis()],
+        )?;
+        Ok(())
+    }
+}
+
+fn read_invite(r: &Row<'_>) -> Result<InviteRow, Error> {
+    let steps = [InviteStep::Offered, InviteStep::Confirming, InviteStep::Joined, InviteStep::Over];
+    let step: i64 = r.get("step")?;
+    let seed: Option<[u8; 32]> = r.get("box_seed")?;
+    Ok(InviteRow {
+        id: InviteId::from_bytes(r.get("id")?),
+        step: steps.into_iter().find(|s| *s as i64 == step).ok_or_else(|| Error::corrupt("invite"))?,
+        url: r.get("url")?,
+        relay: RelayId::from_bytes(r.get("relay_id")?),
+        token: ClientToken::from_bytes(r.get("token")?),
+        state: Zeroizing::new(r.get("state")?),
+        mailbox: seed.map(|s| MailboxKeyPair::from_seed(&s)),
+        name: r.get("name")?,
+        verify: r.get("verify")?,
+        until: Timestamp::from_millis(r.get("until")?),
+        peer: r.get::<_, Option<i64>>("peer")?.map(PeerKey),
+        failed: r.get("failed")?,
+    })
+}

@@ -1,0 +1,178 @@
+//! What an agent decides, as synchronous steps inside one transaction of its store.
+//!
+//! A [`Batch`] is one `BEGIN IMMEDIATE` transaction. It loads each peer it touches once, lets any
+//! number of steps change it, and writes each changed peer back once. No step waits for anything and
+//! none touches the network; what a step decided is true when the batch has committed, and only then
+//! is it told to anyone.
+
+mod acks;
+mod control;
+mod inbox;
+mod invites;
+mod outgoing;
+mod pairing;
+mod peer;
+mod query;
+mod receive;
+mod relays;
+mod send;
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use zeroize::Zeroizing;
+
+use super::entropy::os_rng;
+use super::error::Error;
+use crate::identity::{Identity, NextKey, StatementChain};
+use crate::time::Timestamp;
+
+pub(crate) use inbox::{Handed, InboxItem};
+pub(crate) use invites::{InviteRow, InviteStep, SlotRow};
+pub(crate) use outgoing::{After, Closing, OwnBox, Post};
+pub(crate) use pairing::NewPeer;
+pub(crate) use peer::{PeerKey, PeerRow, Stage};
+pub(crate) use query::{DeliveryRow, PeerView};
+pub(crate) use receive::Arrival;
+pub(crate) use relays::KnownRelay;
+pub(crate) use send::Outgoing;
+
+/// The agent's own secrets, loaded once per process.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) identity: Identity,
+    store_key: StoreKey,
+}
+
+crate::encoding::secret_bytes!(
+    /// Keys the list of used codes, so that the list tells a thief nothing.
+    StoreKey,
+    32
+);
+
+impl Engine {
+    /// The identity in the store; makes one if there is none, and says so with its next key, which
+    /// the caller must have written to its file before the transaction commits.
+    pub(crate) fn load_or_create(
+        tx: &Connection,
+        now: Timestamp,
+        keep: impl FnOnce(&NextKey) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
+        let row = tx
+            .query_row("SELECT seed, statements, store_key FROM agent", [], |r| {
+                Ok((
+                    Zeroizing::new(r.get::<_, [u8; 32]>(0)?),
+                    r.get::<_, Vec<u8>>(1)?,
+                    r.get::<_, [u8; 32]>(2)?,
+                ))
+            })
+            .optional()?;
+        if let Some((seed, statements, store_key)) = row {
+            let chain = StatementChain::verify(&statements).map_err(|_| Error::corrupt("identity"))?;
+            let identity = Identity::from_parts(&seed, chain).map_err(|_| Error::corrupt("identity"))?;
+            return Ok(Self { identity, store_key: StoreKey::from_bytes(store_key) });
+        }
+        let (identity, next) = Identity::generate(&mut os_rng());
+        let store_key = StoreKey::random(&mut os_rng());
+        keep(&next)?;
+        tx.execute(
+            "INSERT INTO agent VALUES (1, ?, ?, ?, ?)",
+            params![
+                identity.key().seed().as_slice(),
+                identity.statements().to_bytes(),
+                store_key.expose(),
+                now.as_millis()
+            ],
+        )?;
+        Ok(Self { identity, store_key })
+    }
+}
+
+/// One transaction, and the peers that it has touched.
+pub(crate) struct Batch<'t> {
+    pub(crate) engine: &'t Engine,
+    pub(crate) tx: &'t Connection,
+    pub(crate) now: Timestamp,
+    peers: BTreeMap<PeerKey, PeerRow>,
+    /// Why nothing of this transaction will be committed.
+    broken: Option<Error>,
+}
+
+impl<'t> Batch<'t> {
+    pub(crate) fn new(engine: &'t Engine, tx: &'t Connection, now: Timestamp) -> Self {
+        Self { engine, tx, now, peers: BTreeMap::new(), broken: None }
+    }
+
+    /// Runs one step: either all of it happens, or none.
+    pub(crate) fn step<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        if let Some(cause) = &self.broken {
+            return Err(cause.again());
+        }
+        let outcome = self.begin_step().and_then(|()| f(self)).and_then(|value| {
+            self.flush()?;
+            self.tx.execute_batch("RELEASE step")?;
+            Ok(value)
+        });
+        if let Err(error) = &outcome {
+            self.peers.clear();
+            // A full disk makes SQLite end the whole transaction by itself. What came before is gone
+            // then, and what came after would be committed statement by statement.
+            if self.tx.is_autocommit() || self.tx.execute_batch("ROLLBACK TO step; RELEASE step").is_err() {
+                self.broken = Some(error.again());
+            }
+        }
+        outcome
+    }
+
+    /// Whether the steps may be committed: to be asked after the last one.
+    pub(crate) fn finish(&mut self) -> Result<(), Error> {
+        self.broken.take().map_or(Ok(()), Err)
+    }
+
+    /// Whether a step sealed anything. Such a transaction has to be on the disk before others see it.
+    pub(crate) fn has_sealed(&self) -> bool {
+        self.peers.values().any(|p| p.sealed)
+    }
+
+    fn begin_step(&mut self) -> Result<(), Error> {
+        // The peers touched so far are written first, so that a failed step can forget its own.
+        self.flush()?;
+        Ok(self.tx.execute_batch("SAVEPOINT step")?)
+    }
+
+    /// The peer, loaded at most once.
+    pub(crate) fn peer(&mut self, key: PeerKey) -> Result<&mut PeerRow, Error> {
+        match self.peers.entry(key) {
+            std::collections::btree_map::Entry::Occupied(e) => Ok(e.into_mut()),
+            std::collections::btree_map::Entry::Vacant(e) => {
+                let row = PeerRow::load(self.tx, &self.engine.identity, key)?;
+                Ok(e.insert(row))
+            }
+        }
+    }
+
+    /// Lets `f` work on a peer and on the rest of the batch at the same time.
+    fn with_peer<T>(
+        &mut self,
+        key: PeerKey,
+        f: impl FnOnce(&mut Self, &mut PeerRow) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.peer(key)?;
+        let Some(mut row) = self.peers.remove(&key) else { return Err(Error::corrupt("peer")) };
+        row.dirty = true;
+        let outcome = f(self, &mut row);
+        self.peers.insert(key, row);
+        outcome
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        for row in self.peers.values_mut().filter(|row| row.dirty) {
+            row.save(self.tx)?;
+            row.dirty = false;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! One pairing, as it lies in the store and as a step works on it.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+
+use crate::agent::error::Error;
+use crate::identity::{Identity, IdentityPublic, Root, StatementChain};
+use crate::mailbox::Certificate;
+use crate::record::{Link, ReceiveChain, RecordHash, SendChain};
+use crate::session::{Session, SessionId};
+use crate::time::Timestamp;
+
+/// Pieces of evidence that are kept for each pairing: one would do.
+const MAX_EVIDENCE: u32 = 8;
+
+/// Row of a pairing in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PeerKey(pub(crate) i64);
+
+/// How far a pairing is. The numbers are the store's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// Confirmed by code, the peer's HELLO is not here yet.
+    Pending = 0,
+    /// Both have proved that they hold the session.
+    Paired = 1,
+    /// The peer signed two histories, or acknowledged what we never sent: nothing more is sent.
+    Frozen = 2,
+    /// Revoked here.
+    Revoked = 3,
+    /// Replaced by a later pairing with the same root.
+    Replaced = 4,
+    /// Never completed.
+    Abandoned = 5,
+}
+
+impl Stage {
+    pub(crate) fn from_store(n: i64) -> Result<Self, Error> {
+        [Self::Pending, Self::Paired, Self::Frozen, Self::Revoked, Self::Replaced, Self::Abandoned]
+            .into_iter()
+            .find(|s| *s as i64 == n)
+            .ok_or_else(|| Error::corrupt("peer state"))
+    }
+
+    pub(crate) fn is_live(self) -> bool {
+        self <= Self::Frozen
+    }
+
+    /// Whether something may be said and heard.
+    pub(super) fn is_open(self) -> bool {
+        self <= Self::Paired
+    }
+}
+
+/// A pairing while a batch works on it.
+pub(crate) struct PeerRow {
+    pub(crate) key: PeerKey,
+    pub(crate) name: String,
+    pub(crate) stage: Stage,
+    pub(crate) hello: bool,
+    pub(crate) verified: bool,
+    pub(crate) link: Link,
+    pub(crate) pinned: IdentityPublic,
+    pub(crate) session: Session,
+    pub(crate) own: SendChain,
+    pub(crate) theirs: ReceiveChain,
+    pub(crate) proc: u64,
+    pub(crate) peer_recv: u64,
+    pub(crate) peer_proc: u64,
+    pub(crate) peer_seen: u64,
+    pub(crate) unacked: u64,
+    pub(crate) cseq_own: u64,
+    pub(crate) cseq_peer: u64,
+    /// Last record that the peer says it has signed.
+    pub(crate) peer_last: u64,
+    pub(crate) acked_at: Timestamp,
+    pub(crate) ack_owed: bool,
+    /// `recv` and `proc` of the newest record of the peer: neither falls from one record to the next.
+    pub(crate) said: (u64, u64),
+    /// The newest control message that was sealed, kept to be posted again where there is nothing new
+    /// to say.
+    pub(crate) control: Option<Vec<u8>>,
+    pub(crate) control_due: bool,
+    /// Hash of what it says, until the ratchet turns.
+    pub(crate) control_says: Option<[u8; 32]>,
+    /// How many records are held beyond a gap, and the bytes of their bodies, once counted.
+    pub(super) held: Option<(u64, u64)>,
+    /// A head of ours that the peer named rightly: it names the same again and again.
+    pub(super) checked: Option<(u64, RecordHash)>,
+    pub(crate) status_at: Option<Timestamp>,
+    pub(crate) status_k: u32,
+    pub(crate) to_cert: Certificate,
+    pub(super) dirty: bool,
+    pub(super) sealed: bool,
+}
+
+impl PeerRow {
+    pub(super) fn load(tx: &Connection, own: &Identity, key: PeerKey) -> Result<Self, Error> {
+        let mut statement = tx.prepare_cached("SELECT * FROM peer WHERE id = ?")?;
+        statement.query_row([key.0], |r| Ok(Self::read(r, own, key))).optional()?.ok_or(Error::UnknownPeer)?
+    }
+
+    fn read(r: &Row<'_>, own: &Identity, key: PeerKey) -> Result<Self, Error> {
+        let corrupt = || Error::corrupt("peer");
+        let session_id = SessionId::from_bytes(r.get("session_id")?);
+        let statements: Vec<u8> = r.get("statements")?;
+        let chain = StatementChain::from_stored(&statements).map_err(|_| corrupt())?;
+        // Read where it lies: a copy would have to be wiped.
+        let session = r.get_ref("session")?.as_blob().map_err(|_| corrupt())?;
+        let cert: Vec<u8> = r.get("to_cert")?;
+        Ok(Self {
+            key,
+            name: r.get("name")?,
+            stage: Stage::from_store(r.get("state")?)?,
+            hello: r.get("hello")?,
+            verified: r.get("verified")?,
+            link: Link { session: session_id, own: own.root(), peer: Root::from_bytes(r.get("root")?) },
+            pinned: chain.current(),
+            session: Session::from_bytes(session).map_err(|_| corrupt())?,
+            own: SendChain { last: r.get("own_last")?, head: RecordHash::from_bytes(r.get("own_head")?) },
+            theirs: ReceiveChain { recv: r.get("recv")?, head: RecordHash::from_bytes(r.get("recv_head")?) },
+            proc: r.get("proc")?,
+            peer_recv: r.get("peer_recv")?,
+            peer_proc: r.get("peer_proc")?,
+            peer_seen: r.get("peer_seen")?,
+            unacked: r.get("unacked")?,
+            cseq_own: r.get("cseq_own")?,
+            cseq_peer: r.get("cseq_peer")?,
+            peer_last: r.get("peer_last")?,
+            acked_at: Timestamp::from_millis(r.get("acked_at")?),
+            ack_owed: r.get("ack_owed")?,
+            said: (r.get("said_recv")?, r.get("said_proc")?),
+            control: r.get("control")?,
+            control_due: r.get("control_due")?,
+            control_says: r.get("control_says")?,
+            held: None,
+            checked: None,
+            status_at: r.get::<_, Option<u64>>("status_at")?.map(Timestamp::from_millis),
+            status_k: r.get("status_k")?,
+            to_cert: Certificate::from_stored(&cert).map_err(|_| corrupt())?,
+            dirty: false,
+            sealed: false,
+        })
+    }
+
+    pub(super) fn save(&self, tx: &Connection) -> Result<(), Error> {
+        let mut statement = tx.prepare_cached(
+            "UPDATE peer SET state = :state, hello = :hello, verified = :verified, session = :session,
+                own_last = :own_last, own_head = :own_head, recv = :recv, recv_head = :recv_head, proc = :proc,
+                peer_recv = :peer_recv, peer_proc = :peer_proc, peer_seen = :peer_seen, unacked = :unacked,
+                cseq_own = :cseq_own, cseq_peer = :cseq_peer,
+                peer_last = :peer_last, acked_at = :acked_at, ack_owed = :ack_owed,
+                said_recv = :said_recv, said_proc = :said_proc,
+                control = :control, control_due = :control_due, control_says = :control_says,
+                status_at = :status_at, status_k = :status_k, to_cert = :to_cert
+             WHERE id = :id",
+        )?;
+        let session = self.session.to_bytes();
+        statement.execute(named_params! {
+            ":id": self.key.0,
+            ":state": self.stage as i64,
+            ":hello": self.hello,
+            ":verified": self.verified,
+            ":session": &*session,
+            ":own_last": self.own.last,
+            ":own_head": self.own.head.as_bytes(),
+            ":recv": self.theirs.recv,
+            ":recv_head": self.theirs.head.as_bytes(),
+            ":proc": self.proc,
+            ":peer_recv": self.peer_recv,
+            ":peer_proc": self.peer_proc,
+            ":peer_seen": self.peer_seen,
+            ":unacked": self.unacked,
+            ":cseq_own": self.cseq_own,
+            ":cseq_peer": self.cseq_peer,
+            ":peer_last": self.peer_last,
+            ":acked_at": self.acked_at.as_millis(),
+            ":ack_owed": self.ack_owed,
+            ":said_recv": self.said.0,
+            ":said_proc": self.said.1,
+            ":control": self.control,
+            ":control_due": self.control_due,
+            ":control_says": self.control_says,
+            ":status_at": self.status_at.map(Timestamp::as_millis),
+            ":status_k": self.status_k,
+            ":to_cert": self.to_cert.as_bytes().as_slice(),
+        })?;
+        Ok(())
+    }
+
+    /// Stops the session and keeps what proves why, the first few times.
+    pub(super) fn freeze(
+        &mut self,
+        tx: &Connection,
+        now: Timestamp,
+        seq: u64,
+        what: &str,
+        evidence: (&[u8], &[u8]),
+    ) -> Result<(), Error> {
+        tx.execute(
+            "INSERT INTO evidence (peer, seq, what, one, other, at) SELECT ?1, ?2, ?3, ?4, ?5, ?6
+             WHERE (SELECT count(*) FROM evidence WHERE peer = ?1) < ?7",
+            params![self.key.0, seq, what, evidence.0, evidence.1, now.as_millis(), MAX_EVIDENCE],
+        )?;
+        if self.stage.is_live() {
+            self.stage = Stage::Frozen;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! Looking, without changing anything.
+
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::{Batch, PeerKey, Stage};
+use crate::agent::error::Error;
+use crate::agent::state::Delivery;
+use crate::identity::Root;
+use crate::record::RecordId;
+use crate::time::Timestamp;
+
+/// A pairing as it is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct PeerView {
+    pub(crate) key: PeerKey,
+    pub(crate) name: String,
+    pub(crate) display: String,
+    pub(crate) root: Root,
+    pub(crate) stage: Stage,
+    pub(crate) since: Timestamp,
+    pub(crate) sas: String,
+    pub(crate) hello: bool,
+    pub(crate) verified: bool,
+    pub(crate) relay: String,
+    pub(crate) queued: u64,
+    pub(crate) unacked: u64,
+    pub(crate) unread: u64,
+    pub(crate) rejected: u64,
+    pub(crate) refused: Option<String>,
+}
+
+/// A record that we sent, as it is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct DeliveryRow {
+    pub(crate) peer: PeerKey,
+    pub(crate) peer_name: String,
+    pub(crate) id: RecordId,
+    pub(crate) kind: String,
+    pub(crate) state: Delivery,
+    pub(crate) created: Timestamp,
+}
+
+const PEER: &str =
+    "SELECT p.id, p.name, p.display, p.root, p.state, p.since, p.sas, p.hello, p.verified, p.to_url,
+    (SELECT count(*) FROM outbox o WHERE o.peer = p.id AND o.state = 0),
+    p.own_last - p.peer_recv,
+    (SELECT count(*) FROM inbox i WHERE i.peer = p.id AND i.state IN (1, 2)),
+    (SELECT count(*) FROM quarantine q WHERE q.peer = p.id), p.to_refused
+    FROM peer p";
+
+/// Records that are not final, newest first. The peers come first, for what is final is much more.
+pub(super) const OPEN_DELIVERIES: &str = "SELECT o.peer, p.name, o.id, o.kind, o.state, o.created
+    FROM peer p CROSS JOIN outbox o ON o.peer = p.id
+    WHERE o.state < 3 AND p.state <= 2 AND o.kind <> 'hello' ORDER BY o.created DESC LIMIT ?";
+
+impl PeerView {
+    fn read(r: &Row<'_>) -> rusqlite::Result<(Self, i64)> {
+        let view = Self {
+            key: PeerKey(r.get(0)?),
+            name: r.get(1)?,
+            display: r.get(2)?,
+            root: Root::from_bytes(r.get(3)?),
+            stage: Stage::Pending,
+            since: Timestamp::from_millis(r.get(5)?),
+            sas: r.get(6)?,
+            hello: r.get(7)?,
+            verified: r.get(8)?,
+            relay: r.get(9)?,
+            queued: r.get(10)?,
+            unacked: r.get(11)?,
+            unread: r.get(12)?,
+            rejected: r.get(13)?,
+            refused: r.get(14)?,
+        };
+        Ok((view, r.get(4)?))
+    }
+
+    fn staged((view, stage): (Self, i64)) -> Result<Self, Error> {
+        Ok(Self { stage: Stage::from_store(stage)?, ..view })
+    }
+}
+
+impl Batch<'_> {
+    /// All pairings, the live ones by name first.
+    pub(crate) fn list_peers(&self) -> Result<Vec<PeerView>, Error> {
+        let mut statement = self.tx.prepare_cached(&format!("{PEER} ORDER BY p.state > 2, p.name, p.id"))?;
+        let rows = statement.query_map([], PeerView::read)?.collect::<Result<Vec<_>, _>>()?;
+        rows.into_iter().map(PeerView::staged).collect()
+    }
+
+    /// One pairing.
+    pub(crate) fn view_peer(&self, key: PeerKey) -> Result<PeerView, Error> {
+        self.tx
+            .prepare_cached(&format!("{PEER} WHERE p.id = ?"))?
+            .query_row([key.0], PeerView::read)
+            .optional()?
+            .map(PeerView::staged)
+            .ok_or(Error::UnknownPeer)?
+    }
+
+    /// The pairing with a local name, or with a root in its text form. A revoked one is found only
+    /// where no live one has the name.
+    pub(crate) fn find_peer(&self, who: &str) -> Result<PeerView, Error> {
+        let root = who.parse::<Root>().ok();
+        self.tx
+            .prepare_cached(&format!(
+                "{PEER} WHERE p.name = ?1 OR p.root = ?2 ORDER BY p.state > 2, p.state = 0, p.id DESC LIMIT 1"
+            ))?
+            .query_row(params![who, root.as_ref().map(|r| r.as_bytes().as_slice())], PeerView::read)
+            .optional()?
+            .map(PeerView::staged)
+            .ok_or(Error::UnknownPeer)?
+    }
+
+    /// How far a record of ours got.
+    pub(crate) fn delivery(&self, id: &RecordId) -> Result<Option<DeliveryRow>, Error> {
+        self.tx
+            .prepare_cached(
+                "SELECT o.peer, p.name, o.id, o.kind, o.state, o.created FROM outbox o JOIN peer p ON p.id = o.peer
+                 WHERE o.id = ? ORDER BY o.peer DESC LIMIT 1",
+            )?
+            .query_row([id.as_bytes()], delivery_row)
+            .optional()?
+            .map(delivery_of)
+            .transpose()
+    }
+
+    /// Records of ours that are not final yet, newest first.
+    pub(crate) fn open_deliveries(&self, max: u32) -> Result<Vec<DeliveryRow>, Error> {
+        let mut statement = self.tx.prepare_cached(OPEN_DELIVERIES)?;
+        let rows = statement.query_map([max], delivery_row)?.collect::<Result<Vec<_>, _>>()?;
+        rows.into_iter().map(delivery_of).collect()
+    }
+}
+
+type RawDelivery = (i64, String, [u8; 16], String, i64, u64);
+
+fn delivery_row(r: &Row<'_>) -> rusqlite::Result<RawDelivery> {
+    Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?))
+}
+
+fn delivery_of((peer, peer_name, id, kind, state, created): RawDelivery) -> Result<DeliveryRow, Error> {
+    Ok(DeliveryRow {
+        peer: PeerKey(peer),
+        peer_name,
+        id: RecordId::from_bytes(id),
+        kind,
+        state: Delivery::from_store(state)?,
+        created: Timestamp::from_millis(created),
+    })
+}

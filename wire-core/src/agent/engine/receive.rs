@@ -1,0 +1,363 @@
+//! Hearing something: open, verify, place, store, acknowledge, all in one step.
+//!
+//! A hostile, malformed or undecryptable envelope is counted and put aside, and never holds up the
+//! ones behind it. Nothing of it changes a session or a chain.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::send::Hello;
+use super::{Batch, PeerKey, PeerRow, Stage};
+use crate::agent::entropy::os_rng;
+use crate::agent::error::Error;
+use crate::agent::state::Inward;
+use crate::envelope::EnvelopeHash;
+use crate::mailbox::Certificate;
+use crate::record::{self, Inbound, Kind, Placement, RecordHash, VerifiedRecord};
+use crate::session::{OpenError, Step};
+
+/// Records held beyond a gap, at most, per peer.
+const MAX_HELD: u64 = 1024;
+/// Bytes of bodies held beyond a gap, at most, per peer.
+const MAX_HELD_BYTES: u64 = 16 << 20;
+/// Envelopes that were put aside and are remembered, per peer.
+const MAX_QUARANTINE: u32 = 256;
+
+/// A peer whose chain is this long is answered, whatever it said: only an answer makes room in it.
+const LONG_CHAIN: u32 = 400;
+
+/// How many records are held, and the bytes of their bodies.
+pub(super) const HELD: &str =
+    "SELECT count(*), coalesce(sum(length(body)), 0) FROM inbox WHERE state = 0 AND peer = ?";
+
+/// What a batch of envelopes brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// Records that joined the chain.
+    pub(crate) records: usize,
+    /// Envelopes that were put aside.
+    pub(crate) rejected: usize,
+    /// The pairing was completed by this batch.
+    pub(crate) paired: bool,
+    /// The peer has begun a new chain.
+    turned: bool,
+}
+
+/// Why an envelope had no effect.
+enum Reject {
+    Unopenable,
+    Because(&'static str),
+}
+
+impl Batch<'_> {
+    /// Takes the envelopes of one mailbox in the relay's order.
+    pub(crate) fn receive<'e>(
+        &mut self,
+        peer: PeerKey,
+        envelopes: impl IntoIterator<Item = &'e [u8]>,
+    ) -> Result<Arrival, Error> {
+        self.with_peer(peer, |batch, p| {
+            let mut arrival = Arrival::default();
+            let was = p.stage;
+            p.session.expire(batch.now);
+            for envelope in envelopes {
+                if !p.stage.is_open() {
+                    // What a frozen session says is worth nothing.
+                    arrival.rejected += 1;
+                } else if let Err(reject) = batch.receive_one(p, envelope, &mut arrival)? {
+                    arrival.rejected += 1;
+                    batch.quarantine(p, envelope, &reject)?;
+                }
+            }
+            if arrival.records > 0 {
+                batch.advance_proc(p)?;
+            }
+            arrival.paired = was == Stage::Pending && p.stage == Stage::Paired;
+            batch.seal_owed(p, arrival.turned)?;
+            Ok(arrival)
+        })
+    }
+
+    fn receive_one(
+        &mut self,
+        p: &mut PeerRow,
+        envelope: &[u8],
+        arrival: &mut Arrival,
+    ) -> Result<Result<(), Reject>, Error> {
+        let opened = match p.session.open(envelope, self.now, &mut os_rng()) {
+            Ok(opened) => opened,
+            // The relay or the sender delivered the same bytes again: nothing to do, nothing lost.
+            Err(OpenError::Replayed) => {
+                p.owe_repeated_ack(self.now);
+                return Ok(Ok(()));
+            }
+            Err(OpenError::Unopenable) => return Ok(Err(Reject::Unopenable)),
+            Err(OpenError::CloneDetected) => {
+                // The same key sealed two things: the peer's state was cloned or rolled back.
+                p.freeze(self.tx, self.now, 0, "clone", (envelope, &[]))?;
+                return Ok(Err(Reject::Because("clone")));
+            }
+            Err(OpenError::TamperedDuplicate) => return Ok(Err(Reject::Because("tampered"))),
+            Err(_) => return Ok(Err(Reject::Because("envelope"))),
+        };
+        match record::open(&opened.payload, &p.link, &p.pinned) {
+            Ok(Inbound::Control(control)) => {
+                commit(p, opened.step, arrival)?;
+                self.apply_control(p, control.get())?;
+                Ok(Ok(()))
+            }
+            Ok(Inbound::Record(record)) => self.receive_record(p, opened.step, &record, arrival),
+            Err(_) => Ok(Err(Reject::Because("record"))),
+        }
+    }
+
+    fn receive_record(
+        &mut self,
+        p: &mut PeerRow,
+        step: Step,
+        record: &VerifiedRecord,
+        arrival: &mut Arrival,
+    ) -> Result<Result<(), Reject>, Error> {
+        let seq = record.header().seq;
+        match p.theirs.place(record) {
+            Placement::Behind => {
+                let known = self.stored(p.key, seq)?;
+                commit(p, step, arrival)?;
+                self.compare(p, record, known)?;
+                p.owe_repeated_ack(self.now);
+            }
+            Placement::Broken => {
+                commit(p, step, arrival)?;
+                let head = p.theirs.head;
+                p.freeze(self.tx, self.now, seq, "broken chain", (record.cose(), head.as_bytes()))?;
+            }
+            Placement::Ahead => {
+                if let Some(known) = self.stored(p.key, seq)? {
+                    commit(p, step, arrival)?;
+                    self.compare(p, record, Some(known))?;
+                } else {
+                    // A peer has at most so many records under way; what lies further off is none of them.
+                    if seq > p.theirs.recv.saturating_add(MAX_HELD) || !self.may_hold(p)? {
+                        return Ok(Err(Reject::Because("hold limit")));
+                    }
+                    commit(p, step, arrival)?;
+                    self.store(p.key, record, Inward::Held)?;
+                    if let Some((count, bytes)) = &mut p.held {
+                        *count += 1;
+                        *bytes += record.body().map_or(0, |(_, body)| body.len() as u64);
+                    }
+                }
+                p.ack_owed = true;
+            }
+            Placement::Next => {
+                commit(p, step, arrival)?;
+                p.theirs.advance(record);
+                self.apply_record_ack(p, &record.header().ack)?;
+                let state = self.take_effect(p, record)?;
+                self.store(p.key, record, state)?;
+                arrival.records += 1;
+                self.release_held(p, arrival)?;
+                p.ack_owed = true;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// What a record that joins the chain does, and the state that it is stored in.
+    fn take_effect(&mut self, p: &mut PeerRow, record: &VerifiedRecord) -> Result<Inward, Error> {
+        let header = record.header();
+        let expired = header.exp.is_some_and(|exp| exp < self.now);
+        let Some((_, body)) = record.body().filter(|_| !expired) else {
+            return Ok(Inward::Expired);
+        };
+        if header.seq == 1 || header.kind == Kind::Hello {
+            return Ok(match (header.seq, &header.kind) {
+                (1, Kind::Hello) if Hello::is_compatible(body) => {
+                    if p.stage == Stage::Pending {
+                        self.complete(p)?;
+                    }
+                    Inward::Processed
+                }
+                // A session begins with HELLO and with nothing else.
+                _ => Inward::Refused,
+            });
+        }
+        // Before HELLO nothing counts, and what comes with an alarm does not either.
+        if p.stage != Stage::Paired {
+            return Ok(Inward::Refused);
+        }
+        match &header.kind {
+            Kind::Msg | Kind::Ask => Ok(Inward::Ready),
+            Kind::Reply => {
+                let waiting = header.re.map(|re| self.is_awaited(p.key, &re)).transpose()?.unwrap_or(false);
+                Ok(if waiting { Inward::Reply } else { Inward::Ready })
+            }
+            Kind::Cert => Ok(match Certificate::verify(body) {
+                Ok(cert)
+                    if cert.mailbox() == p.to_cert.mailbox()
+                        && cert.sender() == p.to_cert.sender()
+                        && cert.epoch() >= p.to_cert.epoch() =>
+                {
+                    p.to_cert = cert;
+                    Inward::Processed
+                }
+                _ => Inward::Refused,
+            }),
+            Kind::Hello | Kind::Other(_) => Ok(Inward::Refused),
+        }
+    }
+
+    /// Records that were held behind the one that just came.
+    fn release_held(&mut self, p: &mut PeerRow, arrival: &mut Arrival) -> Result<(), Error> {
+        loop {
+            let next = p.theirs.recv.saturating_add(1);
+            let held = self
+                .tx
+                .prepare_cached(
+                    "SELECT cose, salt, body FROM inbox WHERE peer = ? AND seq = ? AND state = 0",
+                )?
+                .query_row(params![p.key.0, next], |r| {
+                    Ok((
+                        r.get::<_, Vec<u8>>(0)?,
+                        r.get::<_, Option<Vec<u8>>>(1)?,
+                        r.get::<_, Option<Vec<u8>>>(2)?,
+                    ))
+                })
+                .optional()?;
+            let Some((cose, salt, body)) = held else { return Ok(()) };
+            let record = VerifiedRecord::reopen(&cose, salt.as_deref(), body.as_deref(), &p.link, &p.pinned)
+                .map_err(|_| Error::corrupt("held record"))?;
+            if p.theirs.place(&record) != Placement::Next {
+                let head = p.theirs.head;
+                return p.freeze(self.tx, self.now, next, "broken chain", (&cose, head.as_bytes()));
+            }
+            p.theirs.advance(&record);
+            self.apply_record_ack(p, &record.header().ack)?;
+            let state = self.take_effect(p, &record)?;
+            // It joins now, so it comes after what joined before, whenever it arrived.
+            self.tx
+                .prepare_cached(
+                    "UPDATE inbox SET state = ?, n = (SELECT max(n) + 1 FROM inbox) WHERE peer = ? AND seq = ?",
+                )?
+                .execute(params![state as i64, p.key.0, next])?;
+            p.held = None;
+            self.note_reply(p.key, &record, state)?;
+            arrival.records += 1;
+        }
+    }
+
+    fn store(&mut self, peer: PeerKey, record: &VerifiedRecord, state: Inward) -> Result<(), Error> {
+        let h = record.header();
+        let (salt, body) = match record.body() {
+            Some((salt, body)) => (Some(salt.as_bytes().as_slice()), Some(body)),
+            None => (None, None),
+        };
+        self.tx
+            .prepare_cached(
+                "INSERT INTO inbox (peer, seq, id, kind, ctype, re, ts, arrived, state, prev, hash, cose, salt, body, attempts)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            )?
+            .execute(params![
+                peer.0,
+                h.seq,
+                h.id.as_bytes(),
+                h.kind.as_str(),
+                h.ctype,
+                h.re.as_ref().map(|re| re.as_bytes().as_slice()),
+                h.ts.as_millis(),
+                self.now.as_millis(),
+                state as i64,
+                h.prev.as_bytes(),
+                record.hash().as_bytes(),
+                record.cose(),
+                salt,
+                body,
+            ])?;
+        self.note_reply(peer, record, state)
+    }
+
+    /// The first reply completes the ask; later ones are ordinary messages.
+    fn note_reply(&mut self, peer: PeerKey, record: &VerifiedRecord, state: Inward) -> Result<(), Error> {
+        if state == Inward::Reply
+            && let Some(re) = record.header().re
+        {
+            self.tx.execute(
+                "UPDATE ask SET reply = (SELECT n FROM inbox WHERE peer = ?1 AND seq = ?2) WHERE peer = ?1 AND id = ?3",
+                params![peer.0, record.header().seq, re.as_bytes()],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn is_awaited(&self, peer: PeerKey, re: &record::RecordId) -> Result<bool, Error> {
+        Ok(self
+            .tx
+            .prepare_cached("SELECT 1 FROM ask WHERE peer = ? AND id = ? AND reply IS NULL")?
+            .exists(params![peer.0, re.as_bytes()])?)
+    }
+
+    fn stored(&self, peer: PeerKey, seq: u64) -> Result<Option<(RecordHash, Vec<u8>)>, Error> {
+        Ok(self
+            .tx
+            .prepare_cached("SELECT hash, cose FROM inbox WHERE peer = ? AND seq = ?")?
+            .query_row(params![peer.0, seq], |r| Ok((RecordHash::from_bytes(r.get(0)?), r.get(1)?)))
+            .optional()?)
+    }
+
+    /// The same seq again: a duplicate without effect, or two signed histories.
+    fn compare(
+        &mut self,
+        p: &mut PeerRow,
+        record: &VerifiedRecord,
+        known: Option<(RecordHash, Vec<u8>)>,
+    ) -> Result<(), Error> {
+        match known {
+            Some((hash, cose)) if hash != record.hash() => {
+                p.freeze(self.tx, self.now, record.header().seq, "equivocation", (&cose, record.cose()))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn may_hold(&self, p: &mut PeerRow) -> Result<bool, Error> {
+        let (count, bytes) = match p.held {
+            Some(held) => held,
+            None => self.tx.prepare_cached(HELD)?.query_row([p.key.0], |r| Ok((r.get(0)?, r.get(1)?)))?,
+        };
+        p.held = Some((count, bytes));
+        Ok(count < MAX_HELD && bytes < MAX_HELD_BYTES)
+    }
+
+    /// Remembers the newest envelopes that were put aside, by hash.
+    fn quarantine(&mut self, p: &mut PeerRow, envelope: &[u8], reject: &Reject) -> Result<(), Error> {
+        let (reason, unopenable) = match reject {
+            Reject::Unopenable => ("unopenable", true),
+            Reject::Because(why) => (*why, false),
+        };
+        let hash = EnvelopeHash::of(envelope);
+        self.tx
+            .prepare_cached(
+                "INSERT INTO quarantine (peer, env_hash, reason, unopenable, at) VALUES (?, ?, ?, ?, ?)",
+            )?
+            .execute(params![p.key.0, hash.as_bytes(), reason, unopenable, self.now.as_millis()])?;
+        self.tx
+            .prepare_cached(
+                "DELETE FROM quarantine WHERE peer = ?1 AND n <= (SELECT n FROM quarantine WHERE peer = ?1
+                    ORDER BY n DESC LIMIT 1 OFFSET ?2)",
+            )?
+            .execute(params![p.key.0, MAX_QUARANTINE])?;
+        Ok(())
+    }
+}
+
+fn commit(p: &mut PeerRow, step: Step, arrival: &mut Arrival) -> Result<(), Error> {
+    if step.turns() {
+        arrival.turned = true;
+        p.control_says = None;
+    }
+    if step.number() >= LONG_CHAIN {
+        // Not bounded by the second between two answers: this one may be the only one, and a chain that
+        // is answered begins anew.
+        p.ack_owed = true;
+    }
+    p.session.commit(step).map_err(|_| Error::Internal("a step of the session was stale"))
+}

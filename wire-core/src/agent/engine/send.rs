@@ -1,0 +1,224 @@
+//! Saying something: sign, seal, store the exact bytes, all in one step.
+
+use std::fmt;
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::{Batch, PeerKey, PeerRow, Stage};
+use crate::agent::entropy::os_rng;
+use crate::agent::error::Error;
+use crate::agent::state::Delivery;
+use crate::encoding::cbor;
+use crate::envelope::EnvelopeHash;
+use crate::record::{Draft, Kind, MAX_BODY, RecordId, SignedRecord};
+use crate::session::{Lane, SessionError};
+use crate::time::Timestamp;
+
+/// Records that the peer has not acknowledged, at most.
+pub(crate) const MAX_OUTSTANDING: u64 = 1024;
+/// Sealed bytes that the peer has not acknowledged, at most.
+const MAX_OUTSTANDING_BYTES: u64 = 16 << 20;
+/// Longest key that an application may give a record.
+const MAX_KEY: usize = 128;
+
+/// What an application hands in.
+pub(crate) struct Outgoing {
+    pub(crate) kind: Kind,
+    pub(crate) re: Option<RecordId>,
+    pub(crate) exp: Option<Timestamp>,
+    pub(crate) ctype: String,
+    pub(crate) body: Vec<u8>,
+    pub(crate) key: Option<String>,
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outgoing({}, {} bytes)", self.kind, self.body.len())
+    }
+}
+
+impl Batch<'_> {
+    /// Queues one record for a paired peer. The same key again gives the first record's id.
+    pub(crate) fn send(&mut self, peer: PeerKey, out: Outgoing) -> Result<(RecordId, Delivery), Error> {
+        if out.body.len() > MAX_BODY {
+            return Err(Error::TooLarge { len: out.body.len(), max: MAX_BODY });
+        }
+        if out.key.as_ref().is_some_and(|k| k.is_empty() || k.len() > MAX_KEY) {
+            return Err(Error::usage("a key has 1 to 128 bytes"));
+        }
+        if let Some(key) = &out.key
+            && let Some(found) = self.by_key(peer, key)?
+        {
+            return Ok(found);
+        }
+        self.with_peer(peer, |batch, p| {
+            match p.stage {
+                Stage::Paired => {}
+                Stage::Pending => return Err(Error::NotPaired { peer: p.name.clone() }),
+                Stage::Frozen => return Err(Error::SessionFrozen { peer: p.name.clone() }),
+                Stage::Revoked | Stage::Replaced | Stage::Abandoned => {
+                    return Err(Error::Revoked { peer: p.name.clone() });
+                }
+            }
+            Self::check_window(p)?;
+            let id = RecordId::generate(batch.now, &mut os_rng());
+            let is_ask = out.kind == Kind::Ask;
+            batch.sign_and_seal(p, id, out)?;
+            if is_ask {
+                batch
+                    .tx
+                    .execute("INSERT INTO ask (peer, id) VALUES (?, ?)", params![peer.0, id.as_bytes()])?;
+            }
+            Ok((id, Delivery::Queued))
+        })
+    }
+
+    /// The first record of a session: which versions and kinds we know.
+    pub(super) fn send_hello(&mut self, p: &mut PeerRow) -> Result<(), Error> {
+        let body = cbor::to_vec(&Hello::ours());
+        let hello = Outgoing {
+            kind: Kind::Hello,
+            re: None,
+            exp: None,
+            ctype: "application/cbor".to_owned(),
+            body,
+            key: None,
+        };
+        p.hello = true;
+        let id = RecordId::generate(self.now, &mut os_rng());
+        self.sign_and_seal(p, id, hello)
+    }
+
+    fn sign_and_seal(&mut self, p: &mut PeerRow, id: RecordId, out: Outgoing) -> Result<(), Error> {
+        let ack = self.plain_ack(p)?;
+        let kind = out.kind.as_str().to_owned();
+        let draft = Draft { kind: out.kind, id, re: out.re, exp: out.exp, ctype: out.ctype, body: out.body };
+        let mut chain = p.own;
+        let record = chain
+            .sign(self.engine.identity.key(), &p.link, ack, self.now, draft, &mut os_rng())
+            .map_err(|_| Error::usage("the content type must be at most 128 bytes of visible ASCII"))?;
+        let envelope = seal(p, Lane::Ordinary, &record.to_payload())?;
+        p.own = chain;
+        p.unacked += envelope.len() as u64;
+        // A record acknowledges as much as a control message would.
+        p.ack_owed = false;
+        self.insert_outbox(p, &record, id, &kind, out.key.as_deref(), &envelope)
+    }
+
+    fn insert_outbox(
+        &self,
+        p: &PeerRow,
+        record: &SignedRecord,
+        id: RecordId,
+        kind: &str,
+        key: Option<&str>,
+        envelope: &[u8],
+    ) -> Result<(), Error> {
+        self.tx
+            .prepare_cached(
+                "INSERT INTO outbox (peer, seq, id, key, kind, created, state, hash, cose, salt, body, envelope, env_hash, let_go)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            )?
+            .execute(params![
+                p.key.0,
+                record.seq,
+                id.as_bytes(),
+                key,
+                kind,
+                self.now.as_millis(),
+                Delivery::Queued as i64,
+                record.hash.as_bytes(),
+                record.cose,
+                record.salt.as_bytes(),
+                record.body,
+                envelope,
+                EnvelopeHash::of(envelope).as_bytes(),
+            ])?;
+        Ok(())
+    }
+
+    /// Seals a stored record again, as a stub where its body is withdrawn. Only on the peer's word
+    /// that no live key opens the bytes it got, or when the stored bytes are gone.
+    pub(super) fn reseal(&mut self, p: &mut PeerRow, seq: u64) -> Result<(), Error> {
+        let row = self
+            .tx
+            .prepare_cached(
+                "SELECT cose, salt, body, hash FROM outbox WHERE peer = ? AND seq = ? AND state < 2",
+            )?
+            .query_row(params![p.key.0, seq], |r| {
+                Ok(SignedRecord {
+                    seq,
+                    cose: r.get(0)?,
+                    salt: crate::record::Salt::from_bytes(r.get(1)?),
+                    body: r.get(2)?,
+                    hash: crate::record::RecordHash::from_bytes(r.get(3)?),
+                })
+            })
+            .optional()?;
+        let Some(record) = row else { return Ok(()) };
+        // A full chain waits: the peer's next message turns the ratchet and makes room.
+        let Ok(envelope) = seal(p, Lane::Reserved, &record.to_payload()) else { return Ok(()) };
+        self.tx
+            .prepare_cached(
+                "UPDATE outbox SET envelope = ?, env_hash = ?, state = 0, let_go = 0 WHERE peer = ? AND seq = ?",
+            )?
+            .execute(params![envelope, EnvelopeHash::of(&envelope).as_bytes(), p.key.0, seq])?;
+        Ok(())
+    }
+
+    fn by_key(&self, peer: PeerKey, key: &str) -> Result<Option<(RecordId, Delivery)>, Error> {
+        let found = self
+            .tx
+            .prepare_cached("SELECT id, state FROM outbox WHERE peer = ? AND key = ?")?
+            .query_row(params![peer.0, key], |r| Ok((RecordId::from_bytes(r.get(0)?), r.get::<_, i64>(1)?)))
+            .optional()?;
+        found.map(|(id, state)| Ok((id, Delivery::from_store(state)?))).transpose()
+    }
+
+    /// Back-pressure: what the receiver may have to hold is bounded, so what we send is.
+    fn check_window(p: &PeerRow) -> Result<(), Error> {
+        let waiting = p.own.last.saturating_sub(p.peer_recv);
+        if waiting >= MAX_OUTSTANDING || p.unacked >= MAX_OUTSTANDING_BYTES {
+            return Err(Error::Backpressure { peer: p.name.clone(), waiting });
+        }
+        Ok(())
+    }
+}
+
+/// Seals for the peer's mailbox, whose certificate bounds the size.
+pub(super) fn seal(p: &mut PeerRow, lane: Lane, payload: &[u8]) -> Result<Vec<u8>, Error> {
+    let max = p.to_cert.quota().max_envelope as usize;
+    p.sealed = true;
+    p.session.seal(lane, payload, max, &mut os_rng()).map_err(|e| match e {
+        SessionError::ChainFull => {
+            Error::Backpressure { peer: p.name.clone(), waiting: p.own.last.saturating_sub(p.peer_recv) }
+        }
+        SessionError::TooLarge { .. } => Error::TooLarge { len: payload.len(), max },
+        _ => Error::Internal("sealing failed"),
+    })
+}
+
+/// Body of HELLO: {1 versions, 2 kinds}.
+#[derive(minicbor::Encode, minicbor::Decode)]
+#[cbor(map)]
+pub(super) struct Hello {
+    #[n(1)]
+    versions: Vec<u8>,
+    #[n(2)]
+    kinds: Vec<String>,
+}
+
+/// The only version of the record layer so far.
+const VERSION: u8 = 1;
+
+impl Hello {
+    fn ours() -> Self {
+        let kinds = [Kind::Hello, Kind::Msg, Kind::Ask, Kind::Reply, Kind::Cert];
+        Self { versions: vec![VERSION], kinds: kinds.iter().map(|k| k.as_str().to_owned()).collect() }
+    }
+
+    /// Whether there is a version that both know.
+    pub(super) fn is_compatible(body: &[u8]) -> bool {
+        cbor::from_slice::<Self>(body).is_ok_and(|h| h.versions.contains(&VERSION))
+    }
+}

@@ -1,0 +1,275 @@
+//! Everything that an agent can answer instead of doing what it was asked.
+
+use super::config::ConfigError;
+use super::relay_url::{PeerRelayError, RelayUrlError};
+use super::store::StoreError;
+use super::transport::TransportError;
+use crate::mailbox::Refusal;
+use crate::pairing::{CodeError, LinkError, PairingError};
+
+/// The one error of the agent. [`code`](Self::code) is the stable word for programs,
+/// [`hint`](Self::hint) says what to do next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A call that can never succeed as it is.
+    #[error("{0}")]
+    Usage(&'static str),
+    /// The text is no code. Nothing was sent anywhere.
+    #[error(transparent)]
+    BadCode(#[from] CodeError),
+    /// The text is no invite link. Nothing was sent anywhere.
+    #[error(transparent)]
+    BadLink(#[from] LinkError),
+    /// A file, variable or name of the configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A relay address.
+    #[error(transparent)]
+    RelayUrl(#[from] RelayUrlError),
+    /// The relay address that a peer gave us.
+    #[error(transparent)]
+    PeerRelay(#[from] PeerRelayError),
+    /// The store on this disk.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No answer from the relay.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The relay answered with another key than the one pinned for it.
+    #[error("{url} is not the relay that it was: its key has changed")]
+    RelayMismatch {
+        /// Its address.
+        url: String,
+    },
+    /// What answers there is not a relay, or cannot prove its key.
+    #[error("{url} does not answer like a relay")]
+    NotARelay {
+        /// Its address.
+        url: String,
+    },
+    /// This clock and the relay's are more than a day apart.
+    #[error("the clock is off by {} hours against {url}", offset_ms / 3_600_000)]
+    ClockSkew {
+        /// The relay.
+        url: String,
+        /// Its time minus ours, in milliseconds.
+        offset_ms: i64,
+    },
+    /// The relay refused.
+    #[error("{0}")]
+    Relay(Refusal),
+    /// Wrong words, or somebody guessed. The code is used up on both sides.
+    #[error("wrong code, or someone guessed; the code is used up")]
+    WrongCode,
+    /// The code was used before.
+    #[error("code already used; someone may have guessed, or it was joined twice")]
+    CodeUsed,
+    /// There is no such code any more, or never was.
+    #[error("no such code: it has expired, or there is a typo in its number")]
+    CodeExpired,
+    /// A third party tried the same code.
+    #[error("a third party tried the same code; it is used up")]
+    Contested,
+    /// The pairing did not complete in time. Nobody was told that it did.
+    #[error("the other side did not complete the pairing")]
+    PairingIncomplete,
+    /// Another failure of the pairing; the code is used up.
+    #[error("pairing failed: {0}")]
+    Pairing(PairingError),
+    /// No such peer.
+    #[error("no such peer")]
+    UnknownPeer,
+    /// The pairing with the peer is not completed.
+    #[error("not paired with {peer} yet")]
+    NotPaired {
+        /// Its local name.
+        peer: String,
+    },
+    /// The peer was revoked here.
+    #[error("{peer} was revoked")]
+    Revoked {
+        /// Its local name.
+        peer: String,
+    },
+    /// The session is frozen: the peer signed two histories or its state was copied.
+    #[error("the session with {peer} is frozen: its signed history contradicts itself")]
+    SessionFrozen {
+        /// Its local name.
+        peer: String,
+    },
+    /// Another live peer has the name.
+    #[error("there is already a peer named {name}")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// No record with this id.
+    #[error("no such message")]
+    UnknownMessage,
+    /// Too much is under way to the peer. Nothing was queued.
+    #[error("{waiting} messages to {peer} are not acknowledged yet; nothing was queued")]
+    Backpressure {
+        /// Its local name.
+        peer: String,
+        /// How many wait.
+        waiting: u64,
+    },
+    /// A body that does not fit.
+    #[error("a body of {len} bytes is larger than {max}")]
+    TooLarge {
+        /// What was given.
+        len: usize,
+        /// What fits.
+        max: usize,
+    },
+    /// The time to wait is over. What was waited for goes on.
+    #[error("the wait is over")]
+    WaitOver,
+    /// The body is not UTF-8 text.
+    #[error("the body is not text")]
+    NotText,
+    /// The agent was closed.
+    #[error("the agent is closed")]
+    Closed,
+    /// A fault of this program.
+    #[error("internal error: {0}")]
+    Internal(&'static str),
+}
+
+/// The result of everything that an agent does.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// The stable word for programs. One word can stand for several variants; the exit code of the
+    /// command follows from it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Usage(_) | Self::NameTaken { .. } => "usage",
+            Self::BadCode(_) | Self::BadLink(_) => "bad_code",
+            Self::Config(_) | Self::RelayUrl(_) => "bad_config",
+            Self::Store(StoreError::DiskFull) => "disk_full",
+            Self::Store(StoreError::Corrupt { .. }) => "store_corrupt",
+            Self::Store(StoreError::Newer { .. }) => "store_newer",
+            Self::Store(StoreError::ReadOnly) => "store_read_only",
+            Self::Store(StoreError::Unsafe { .. }) => "store_unsafe",
+            Self::Store(_) => "store",
+            Self::Transport(_) | Self::NotARelay { .. } => "relay_unreachable",
+            Self::RelayMismatch { .. } => "relay_mismatch",
+            Self::ClockSkew { .. } => "clock_skew",
+            Self::Relay(Refusal::Quota { .. } | Refusal::Rate { .. } | Refusal::Work { .. })
+            | Self::Backpressure { .. } => "quota",
+            Self::Relay(Refusal::Full | Refusal::Unavailable { .. }) => "relay_unreachable",
+            Self::Relay(Refusal::TooLarge) | Self::TooLarge { .. } => "too_large",
+            Self::Relay(Refusal::OldEpoch) | Self::Revoked { .. } => "revoked",
+            Self::Relay(_) | Self::PeerRelay(_) => "refused",
+            Self::WrongCode => "wrong_code",
+            Self::CodeUsed => "code_used",
+            Self::CodeExpired => "code_expired",
+            Self::Contested => "contested",
+            Self::PairingIncomplete | Self::NotPaired { .. } | Self::UnknownPeer => "not_paired",
+            Self::Pairing(_) => "wrong_code",
+            Self::SessionFrozen { .. } => "session_frozen",
+            Self::UnknownMessage => "usage",
+            Self::WaitOver => "wait_over",
+            Self::NotText => "not_text",
+            Self::Closed | Self::Internal(_) => "internal",
+        }
+    }
+
+    /// What to do next, where there is something to do.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::WrongCode
+            | Self::CodeUsed
+            | Self::Contested
+            | Self::Pairing(_)
+            | Self::PairingIncomplete => "make a new code: wire pair",
+            Self::CodeExpired => "check the number, or make a new code: wire pair",
+            Self::Transport(_) | Self::NotARelay { .. } => {
+                "check the address and that the relay runs; what is queued goes out when it is back"
+            }
+            Self::RelayMismatch { .. } => {
+                "nothing was sent to it; ask its operator, and pair again only if the change is explained"
+            }
+            Self::ClockSkew { .. } => "set this machine's clock, then try again",
+            Self::UnknownPeer => "see who is paired: wire peers",
+            Self::NotPaired { .. } => {
+                "the other side has to be on line to complete the pairing; see: wire peers"
+            }
+            Self::Revoked { .. } | Self::Relay(Refusal::OldEpoch) => "pair again: wire pair",
+            Self::SessionFrozen { .. } => {
+                "find out whether the peer's machine was copied or restored, then pair again"
+            }
+            Self::NameTaken { .. } => "choose another name with --name",
+            Self::UnknownMessage => "see what waits: wire inbox",
+            Self::Backpressure { .. } => "wait until the peer has fetched what is under way",
+            Self::TooLarge { .. } => "send a shorter body",
+            Self::WaitOver => "what was waited for goes on; ask for it again later",
+            Self::Store(StoreError::DiskFull) => "free some space; nothing was lost",
+            Self::Relay(refusal) if refusal.is_transient() => "try again later",
+            Self::Usage(_)
+            | Self::BadCode(_)
+            | Self::BadLink(_)
+            | Self::Config(_)
+            | Self::RelayUrl(_)
+            | Self::PeerRelay(_)
+            | Self::Store(_)
+            | Self::Relay(_)
+            | Self::NotText
+            | Self::Closed
+            | Self::Internal(_) => return None,
+        })
+    }
+
+    /// Whether the same call may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(e) => e.is_transient(),
+            Self::Transport(e) => e.is_transient(),
+            Self::Relay(refusal) => refusal.is_transient(),
+            Self::Backpressure { .. } | Self::WaitOver => true,
+            _ => false,
+        }
+    }
+
+    /// The same once more, for everybody whom one failure concerns.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Store(StoreError::Busy) => Self::Store(StoreError::Busy),
+            Self::Store(StoreError::DiskFull) => Self::Store(StoreError::DiskFull),
+            Self::Store(StoreError::ReadOnly) => Self::Store(StoreError::ReadOnly),
+            Self::Store(StoreError::Corrupt { detail }) => {
+                Self::Store(StoreError::Corrupt { detail: detail.clone() })
+            }
+            Self::Store(StoreError::Newer { path, found, known }) => {
+                Self::Store(StoreError::Newer { path: path.clone(), found: *found, known: *known })
+            }
+            other => Self::Store(StoreError::Sql(other.to_string().into())),
+        }
+    }
+
+    pub(crate) fn usage(what: &'static str) -> Self {
+        Self::Usage(what)
+    }
+
+    pub(crate) fn corrupt(what: &str) -> Self {
+        Self::Store(StoreError::Corrupt { detail: what.to_owned() })
+    }
+}
+
+#[doc(hidden)]
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(StoreError::from(error))
+    }
+}
+
+impl From<PairingError> for Error {
+    fn from(error: PairingError) -> Self {
+        match error {
+            PairingError::Failed => Self::WrongCode,
+            other => Self::Pairing(other),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+mod answers;
+mod harness;
+mod proxied;
+mod secured;
+mod streamed;

@@ -1,0 +1,43 @@
+//! The agent: the protocol given a clock, randomness, a store and a network.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "an error that a step does not know passes through it")]
+
+mod arrivals;
+mod core;
+mod driver;
+mod engine;
+mod error;
+mod inbox;
+mod invites;
+mod meeting;
+mod nextkey;
+mod offer;
+mod peer;
+mod relay_api;
+mod schema;
+mod state;
+mod sync;
+mod views;
+mod worker;
+
+pub mod config;
+pub mod http;
+pub mod relay_url;
+pub mod transport;
+
+pub(crate) mod clock;
+pub(crate) mod entropy;
+pub(crate) mod reach;
+pub(crate) mod store;
+
+pub use arrivals::Arrivals;
+pub use config::{Config, ConfigError};
+pub use core::Agent;
+pub use error::{Error, Result};
+pub use inbox::{Inbox, Message};
+pub use invites::{FollowedInvite, Invite, InviteInfo, InviteState};
+pub use offer::{Offer, PairOptions, Pending};
+pub use peer::{Ask, AskMessage, Body, Peer, SendMessage};
+pub use state::Delivery;
+pub use store::{Fault, StoreError};
+pub use views::{AgentInfo, PeerInfo, PeerState, RelayState, Sent};

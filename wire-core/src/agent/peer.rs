@@ -1,0 +1,253 @@
+//! A peer: tell it something, ask it something, end the pairing.
+
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::core::{Agent, within};
+use super::engine::{Outgoing, PeerKey, Stage};
+use super::error::{Error, Result};
+use super::inbox::Message;
+use super::views::{PeerInfo, Sent};
+use crate::record::{Kind, RecordId};
+use crate::time::Timestamp;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const BYTES: &str = "application/octet-stream";
+
+/// A body and its media type.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body {
+    ctype: String,
+    bytes: Vec<u8>,
+}
+
+impl Body {
+    /// Bytes of a media type.
+    pub fn new(ctype: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { ctype: ctype.into(), bytes: bytes.into() }
+    }
+}
+
+impl From<&str> for Body {
+    fn from(text: &str) -> Self {
+        Self::new(TEXT, text)
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::new(TEXT, text)
+    }
+}
+
+impl From<&[u8]> for Body {
+    fn from(bytes: &[u8]) -> Self {
+        Self::new(BYTES, bytes)
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::new(BYTES, bytes)
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Body({}, {} bytes)", self.ctype, self.bytes.len())
+    }
+}
+
+/// An agent that this one is paired with, or was.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    agent: Agent,
+    key: PeerKey,
+}
+
+impl Peer {
+    pub(crate) fn new(agent: Agent, key: PeerKey) -> Self {
+        Self { agent, key }
+    }
+
+    /// Who it is and how things stand.
+    pub async fn info(&self) -> Result<PeerInfo> {
+        let key = self.key;
+        self.agent.shared.worker.read(move |b| b.view_peer(key)).await.map(PeerInfo::from)
+    }
+
+    /// Queues a message. When this returns it is signed, sealed and on this disk; it goes out as soon
+    /// as the relay can be reached, and arrives once.
+    pub fn send(&self, body: impl Into<Body>) -> SendMessage {
+        SendMessage { peer: self.clone(), out: draft(Kind::Msg, body.into()) }
+    }
+
+    /// Asks, and waits for the reply.
+    pub fn ask(&self, body: impl Into<Body>) -> AskMessage {
+        AskMessage { peer: self.clone(), out: draft(Kind::Ask, body.into()), wait: None }
+    }
+
+    /// Ends the pairing here: nothing more is sent or taken, and the peer's right to post is withdrawn.
+    pub async fn revoke(&self) -> Result<()> {
+        let key = self.key;
+        self.agent
+            .shared
+            .worker
+            .write(move |b| {
+                let stage = b.peer(key)?.stage;
+                if stage.is_live() { b.retire(key, Stage::Revoked) } else { Ok(()) }
+            })
+            .await
+    }
+
+    /// The owner has compared the five words of a pending pairing, and they are the same.
+    pub async fn confirm_sas(&self) -> Result<()> {
+        let key = self.key;
+        self.agent.shared.worker.write(move |b| b.confirm_sas(key)).await
+    }
+
+    async fn submit(&self, out: Outgoing) -> Result<Sent> {
+        let key = self.key;
+        let queued = self.agent.shared.worker.write(move |b| {
+            let (id, _) = b.send(key, out)?;
+            b.delivery(&id)?.ok_or(Error::UnknownMessage)
+        });
+        Ok(Sent::of(queued.await?, self.agent.shared.now()))
+    }
+
+    async fn reply(&self, ask: RecordId) -> Result<Message> {
+        let key = self.key;
+        let item = self.agent.shared.wait_for(move |b| b.reply_to(key, &ask)).await?;
+        Ok(Message::reply(self.agent.clone(), item))
+    }
+}
+
+fn draft(kind: Kind, body: Body) -> Outgoing {
+    Outgoing { kind, re: None, exp: None, ctype: body.ctype, body: body.bytes, key: None }
+}
+
+/// A message that is about to be sent; `await` it.
+#[derive(Debug)]
+#[must_use = "nothing is sent until it is awaited"]
+pub struct SendMessage {
+    peer: Peer,
+    out: Outgoing,
+}
+
+impl SendMessage {
+    /// The application's own name for it: the same key again gives the first message's id, and
+    /// nothing is sent twice.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.out.key = Some(key.into());
+        self
+    }
+
+    /// It answers that message. To an ask it is the reply.
+    pub fn re(mut self, re: RecordId) -> Self {
+        self.out.re = Some(re);
+        self
+    }
+
+    /// After this instant the receiver does not take it any more.
+    pub fn expires(mut self, at: Timestamp) -> Self {
+        self.out.exp = Some(at);
+        self
+    }
+
+    async fn run(self) -> Result<Sent> {
+        let Self { peer, mut out } = self;
+        if let Some(re) = out.re {
+            let answered = peer.agent.shared.worker.read(move |b| b.find_received(&re)).await?;
+            if answered.is_some_and(|item| item.is_ask() && item.peer == peer.key) {
+                out.kind = Kind::Reply;
+            }
+        }
+        peer.submit(out).await
+    }
+}
+
+impl IntoFuture for SendMessage {
+    type Output = Result<Sent>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Sent>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+/// An ask that is about to be sent; `await` it for the reply.
+#[derive(Debug)]
+#[must_use = "nothing is sent until it is awaited"]
+pub struct AskMessage {
+    peer: Peer,
+    out: Outgoing,
+    wait: Option<Duration>,
+}
+
+impl AskMessage {
+    /// Waits at most this long. [`Error::WaitOver`] then ends the waiting, never the ask: with the same
+    /// [`key`](Self::key) the same ask is waited for again.
+    pub fn wait(mut self, limit: Duration) -> Self {
+        self.wait = Some(limit);
+        self
+    }
+
+    /// The application's own name for it: the same key is the same ask.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.out.key = Some(key.into());
+        self
+    }
+
+    /// Sends the ask without waiting; [`Ask::reply`] waits.
+    pub async fn start(self) -> Result<Ask> {
+        let id = self.peer.submit(self.out).await?.id;
+        Ok(Ask { peer: self.peer, id })
+    }
+}
+
+impl IntoFuture for AskMessage {
+    type Output = Result<Message>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Message>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let limit = self.wait;
+        Box::pin(async move {
+            let ask = self.start().await?;
+            within(limit, ask.reply()).await
+        })
+    }
+}
+
+/// An ask that was sent.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    peer: Peer,
+    id: RecordId,
+}
+
+impl Ask {
+    /// Its id, by which the peer answers.
+    pub fn id(&self) -> RecordId {
+        self.id
+    }
+
+    /// Waits for the reply. Dropping the future only detaches: the reply is kept, and a later call gets
+    /// it. It becomes `processed` when the message is acknowledged.
+    pub async fn reply(&self) -> Result<Message> {
+        self.peer.reply(self.id).await
+    }
+}
+
+impl Agent {
+    /// An ask that was sent earlier, perhaps by another process.
+    pub async fn open_ask(&self, id: &RecordId) -> Result<Ask> {
+        let id = *id;
+        let row = self.shared.worker.read(move |b| b.delivery(&id)).await?.ok_or(Error::UnknownMessage)?;
+        if row.kind == Kind::Ask.as_str() {
+            Ok(Ask { peer: Peer::new(self.clone(), row.peer), id })
+        } else {
+            Err(Error::UnknownMessage)
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The tables of an agent's store.
+//!
+//! One row of `peer` is one pairing: identity pinned, session, both chains, both mailboxes. What we
+//! say stands in `outbox`, what the peer says in `inbox`, each by the sender's seq.
+
+use super::store::Migration;
+
+/// Applied in order; the version of a store is how many were applied.
+pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
+    sql: "
+CREATE TABLE agent (
+    id          INTEGER PRIMARY KEY CHECK (id = 1),
+    seed        BLOB NOT NULL,              -- current identity key
+    statements  BLOB NOT NULL,
+    store_key   BLOB NOT NULL,              -- keys the list of used codes
+    created     INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE relay (
+    url         TEXT PRIMARY KEY,
+    relay_id    BLOB NOT NULL,              -- pinned on first sight
+    offset_ms   INTEGER NOT NULL            -- its clock minus ours
+) STRICT;
+
+CREATE TABLE peer (
+    id          INTEGER PRIMARY KEY,
+    root        BLOB NOT NULL,
+    name        TEXT NOT NULL,              -- chosen here, unique among the live ones
+    display     TEXT NOT NULL,              -- what the peer calls itself, never used as a name
+    statements  BLOB NOT NULL,
+    state       INTEGER NOT NULL,           -- Stage
+    since       INTEGER NOT NULL,
+    deadline    INTEGER,                    -- when a pending pairing is given up
+    sas         TEXT NOT NULL,
+    hello       INTEGER NOT NULL,           -- 0 held back until the SAS is confirmed, 1 signed
+    verified    INTEGER NOT NULL,           -- the SAS was compared
+    reset_own   BLOB NOT NULL,
+    reset_peer  BLOB NOT NULL,
+    session_id  BLOB NOT NULL,
+    session     BLOB NOT NULL,
+    own_last    INTEGER NOT NULL,
+    own_head    BLOB NOT NULL,
+    recv        INTEGER NOT NULL,
+    recv_head   BLOB NOT NULL,
+    proc        INTEGER NOT NULL,
+    peer_recv   INTEGER NOT NULL,           -- what the peer acknowledged of ours
+    peer_proc   INTEGER NOT NULL,
+    peer_seen   INTEGER NOT NULL,
+    unacked     INTEGER NOT NULL,           -- bytes of ours that the peer has not acknowledged
+    cseq_own    INTEGER NOT NULL,
+    cseq_peer   INTEGER NOT NULL,
+    peer_last   INTEGER NOT NULL,           -- last record that the peer says it signed
+    acked_at    INTEGER NOT NULL,
+    ack_owed    INTEGER NOT NULL,
+    said_recv   INTEGER NOT NULL,           -- what the peer's newest record acknowledged
+    said_proc   INTEGER NOT NULL,
+    control     BLOB,                       -- newest sealed control message
+    control_due INTEGER NOT NULL,           -- it is to be posted
+    control_says BLOB,                      -- what it says; null once the ratchet has turned
+    status_at   INTEGER,                    -- when to ask for an acknowledgement
+    status_k    INTEGER NOT NULL,
+    box_seed    BLOB NOT NULL,              -- the mailbox that the peer posts to
+    box_id      BLOB NOT NULL UNIQUE,
+    box_url     TEXT NOT NULL,
+    box_epoch   INTEGER NOT NULL,
+    box_inc     BLOB,
+    box_seq     INTEGER NOT NULL,
+    box_gone    INTEGER NOT NULL,           -- the right to post is to be taken back
+    to_seed     BLOB NOT NULL,              -- the mailbox that we post to
+    to_cert     BLOB NOT NULL,
+    to_url      TEXT NOT NULL,
+    to_relay    BLOB NOT NULL,
+    to_inc      BLOB,
+    to_refused  TEXT                        -- why the relay last refused a post for good
+) STRICT;
+CREATE UNIQUE INDEX peer_name ON peer (name) WHERE state < 3;
+CREATE UNIQUE INDEX peer_root ON peer (root) WHERE state = 1;
+
+CREATE TABLE outbox (
+    peer        INTEGER NOT NULL REFERENCES peer (id),
+    seq         INTEGER NOT NULL,
+    id          BLOB NOT NULL,
+    key         TEXT,                       -- the application's own name for it
+    kind        TEXT NOT NULL,
+    created     INTEGER NOT NULL,
+    state       INTEGER NOT NULL,           -- Delivery
+    hash        BLOB NOT NULL,
+    env_hash    BLOB,
+    expires     INTEGER,                    -- when the relay will have dropped it
+    let_go      INTEGER NOT NULL,           -- the relay says that the peer acknowledged these bytes
+    salt        BLOB NOT NULL,
+    -- What is long comes last: SQLite reads through it to reach what lies behind.
+    cose        BLOB NOT NULL,
+    body        BLOB NOT NULL,
+    envelope    BLOB,                       -- exact sealed bytes, until received
+    PRIMARY KEY (peer, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX outbox_state ON outbox (peer, state, seq);
+CREATE INDEX outbox_expires ON outbox (expires) WHERE state = 1;
+CREATE UNIQUE INDEX outbox_id ON outbox (id, peer);
+CREATE UNIQUE INDEX outbox_key ON outbox (peer, key) WHERE key IS NOT NULL;
+
+CREATE TABLE inbox (
+    n           INTEGER PRIMARY KEY,        -- order of joining a chain, over all peers
+    peer        INTEGER NOT NULL REFERENCES peer (id),
+    seq         INTEGER NOT NULL,
+    id          BLOB NOT NULL,
+    kind        TEXT NOT NULL,
+    ctype       TEXT NOT NULL,
+    re          BLOB,
+    ts          INTEGER NOT NULL,
+    arrived     INTEGER NOT NULL,
+    state       INTEGER NOT NULL,           -- Stage of an inbound record
+    prev        BLOB NOT NULL,
+    hash        BLOB NOT NULL,
+    attempts    INTEGER NOT NULL,
+    claimed_by  TEXT,
+    claimed_at  INTEGER,
+    salt        BLOB,
+    cose        BLOB NOT NULL,
+    body        BLOB
+) STRICT;
+CREATE UNIQUE INDEX inbox_seq ON inbox (peer, seq);
+CREATE INDEX inbox_state ON inbox (state, peer, seq);
+CREATE INDEX inbox_except ON inbox (peer, seq) WHERE state > 3;
+CREATE INDEX inbox_claim ON inbox (peer, seq, claimed_by, claimed_at) WHERE claimed_by IS NOT NULL;
+CREATE INDEX inbox_id ON inbox (id);
+
+CREATE TABLE ask (
+    peer        INTEGER NOT NULL REFERENCES peer (id),
+    id          BLOB NOT NULL,
+    reply       INTEGER,                    -- inbox.n of the reply
+    PRIMARY KEY (peer, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE quarantine (
+    n           INTEGER PRIMARY KEY,
+    peer        INTEGER NOT NULL REFERENCES peer (id),
+    env_hash    BLOB NOT NULL,
+    reason      TEXT NOT NULL,
+    unopenable  INTEGER NOT NULL,
+    at          INTEGER NOT NULL
+) STRICT;
+CREATE INDEX quarantine_peer ON quarantine (peer, n);
+
+CREATE TABLE evidence (
+    n           INTEGER PRIMARY KEY,
+    peer        INTEGER NOT NULL REFERENCES peer (id),
+    seq         INTEGER NOT NULL,
+    what        TEXT NOT NULL,
+    one         BLOB NOT NULL,
+    other       BLOB NOT NULL,
+    at          INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE consumed (
+    tag         BLOB PRIMARY KEY,
+    until       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE orphan (
+    box_seed    BLOB PRIMARY KEY,           -- made for a pairing that is not committed yet
+    url         TEXT NOT NULL,
+    owner       TEXT NOT NULL,              -- the process that pairs
+    at          INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE slot (
+    url         TEXT NOT NULL,              -- bytes to put at a rendezvous, exactly these
+    place       BLOB NOT NULL,
+    name        TEXT NOT NULL,
+    token       BLOB NOT NULL,
+    bytes       BLOB NOT NULL,
+    until       INTEGER NOT NULL,
+    PRIMARY KEY (place, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE invite (
+    id          BLOB PRIMARY KEY,           -- rendezvous id
+    step        INTEGER NOT NULL,           -- what `state` is
+    url         TEXT NOT NULL,
+    relay_id    BLOB NOT NULL,
+    token       BLOB NOT NULL,
+    state       BLOB NOT NULL,
+    box_seed    BLOB,
+    name        TEXT,
+    verify      INTEGER NOT NULL,
+    until       INTEGER NOT NULL,
+    peer        INTEGER REFERENCES peer (id),
+    failed      TEXT
+) STRICT, WITHOUT ROWID;
+",
+}];

@@ -1,0 +1,85 @@
+//! A new file, and an old one brought up to date.
+//!
+//! A new store is made under another name and renamed when it is complete. So an `agent.db` that is empty
+//! or lacks our mark is never an unfinished one: it is damaged or not ours, and is left as it is.
+
+use std::fs;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rustix::fs::OFlags;
+
+use super::folder::Folder;
+use super::{DB_FILE, Migration, StoreError, begin, connect};
+
+/// "wire" in ASCII: what `file` and SQLite's own tools tell this format by.
+const APPLICATION_ID: i32 = 0x7769_7265;
+
+const NEW_FILE: &str = "agent.db.new";
+
+/// Makes `agent.db`; the caller holds the write lock.
+pub(super) fn new_file(folder: &Folder, schema: &[Migration]) -> Result<(), StoreError> {
+    let path = folder.file(NEW_FILE);
+    for leftover in [NEW_FILE, "agent.db.new-wal", "agent.db.new-shm", "agent.db.new-journal"] {
+        folder.remove(leftover)?;
+    }
+    drop(folder.open_file(NEW_FILE, OFlags::CREATE | OFlags::EXCL | OFlags::RDWR)?);
+
+    let mut conn = connect(&path).map_err(|e| e.at(&path))?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;")?;
+    let tx = begin(&mut conn, TransactionBehavior::Immediate)?;
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    migrate(&tx, schema, 0)?;
+    tx.commit()?;
+    conn.close().map_err(|(_, e)| e)?;
+
+    folder.sync_file(NEW_FILE)?;
+    fs::rename(&path, folder.file(DB_FILE)).map_err(|e| StoreError::io(&path, e))?;
+    folder.sync()
+}
+
+/// Checks that the file is ours and of a version we know, runs what is missing, returns its version.
+///
+/// The caller holds the write lock.
+pub(super) fn bring_up_to_date(conn: &mut Connection, schema: &[Migration]) -> Result<i32, StoreError> {
+    let known = count(schema);
+    let tx = begin(conn, TransactionBehavior::Deferred)?;
+    let id: i32 = tx.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if id != APPLICATION_ID {
+        return Err(StoreError::Corrupt { detail: "not a store of this program".to_owned() });
+    }
+    let found = version(&tx)?;
+    // Parses the whole schema, which a damaged first page does not survive.
+    tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+    drop(tx);
+    if found > known {
+        return Err(StoreError::Newer { path: Default::default(), found, known });
+    }
+    // Only now, since it writes; a copy made by SQLite's own tools has lost the mode.
+    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(StoreError::Corrupt { detail: format!("it stays in journal mode {mode}") });
+    }
+    if found < known {
+        let tx = begin(conn, TransactionBehavior::Immediate)?;
+        migrate(&tx, schema, found)?;
+        tx.commit()?;
+    }
+    Ok(known)
+}
+
+pub(super) fn version(tx: &Transaction<'_>) -> Result<i32, StoreError> {
+    Ok(tx.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?)
+}
+
+fn migrate(tx: &Transaction<'_>, schema: &[Migration], from: i32) -> Result<(), StoreError> {
+    for step in schema.iter().skip(usize::try_from(from).unwrap_or(0)) {
+        tx.execute_batch(step.sql)?;
+    }
+    Ok(tx.pragma_update(None, "user_version", count(schema))?)
+}
+
+fn count(schema: &[Migration]) -> i32 {
+    i32::try_from(schema.len()).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,193 @@
+//! Locks between processes: the writers' queue, the polling lease, and who is alive.
+//!
+//! All are `flock`s on files that are never removed while they are held, so a lock dies with its process,
+//! whatever ends it.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+
+use super::folder::Folder;
+use super::{StoreError, StoreFile};
+use crate::agent::entropy::random_name;
+
+/// A lock file that is there, locked or not.
+#[derive(Debug)]
+pub(super) struct LockFile {
+    file: File,
+    path: PathBuf,
+}
+
+/// A lock that is held until this is dropped.
+#[derive(Debug)]
+pub(super) struct Held<'a>(&'a File);
+
+impl LockFile {
+    pub(super) fn open(folder: &Folder, name: &str) -> Result<Self, StoreError> {
+        let file = folder.open_file(name, OFlags::CREATE | OFlags::RDWR)?;
+        Ok(Self { file, path: folder.file(name) })
+    }
+
+    /// Waits for the lock. Threads that share the `LockFile` must exclude each other by other means.
+    pub(super) fn exclusive(&self) -> Result<Held<'_>, StoreError> {
+        loop {
+            match flock(&self.file, FlockOperation::LockExclusive) {
+                Ok(()) => return Ok(Held(&self.file)),
+                Err(Errno::INTR) => {}
+                Err(e) => return Err(StoreError::io(&self.path, e.into())),
+            }
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // Closing the file would do the same; there is nothing else to do about a failure.
+        let _ = flock(self.0, FlockOperation::Unlock);
+    }
+}
+
+/// The right to poll the relay for this agent, for as long as it lives.
+///
+/// It saves work and is not needed for correctness: two pollers do no harm. So a holder that hangs is
+/// polled past, which [`PollWatch`] tells.
+#[derive(Debug)]
+pub(crate) struct PollLease {
+    file: File,
+    path: PathBuf,
+    beats: u64,
+}
+
+impl PollLease {
+    /// The lease, unless another holder is alive. Threads of one process exclude each other too.
+    pub(crate) fn try_acquire(store: &StoreFile) -> Result<Option<Self>, StoreError> {
+        let file = store.folder.open_file(POLL_LOCK, OFlags::CREATE | OFlags::RDWR)?;
+        let path = store.folder.file(POLL_LOCK);
+        if !try_lock(&file).map_err(|e| StoreError::io(&path, e.into()))? {
+            return Ok(None);
+        }
+        let beats = read_beats(&file);
+        let mut lease = Self { file, path, beats };
+        lease.beat()?;
+        Ok(Some(lease))
+    }
+
+    /// Shows that the holder still polls; due at every poll, at least every 10 s.
+    pub(crate) fn beat(&mut self) -> Result<(), StoreError> {
+        self.beats = self.beats.wrapping_add(1);
+        self.file.write_all_at(&self.beats.to_be_bytes(), 0).map_err(|e| StoreError::io(&self.path, e))
+    }
+}
+
+/// Watches the lease of another process.
+///
+/// What is compared is a counter and the watcher's own monotonic time, so no two clocks have to agree.
+#[derive(Debug, Default)]
+pub(crate) struct PollWatch {
+    seen: Option<(u64, Instant)>,
+}
+
+impl PollWatch {
+    /// A holder that shows nothing for this long hangs, as far as others care.
+    pub(crate) const SILENCE: Duration = Duration::from_secs(30);
+
+    /// Whether the holder has been silent for [`Self::SILENCE`], so that others may poll as well.
+    pub(crate) fn is_silent(&mut self, store: &StoreFile, now: Instant) -> Result<bool, StoreError> {
+        let beats = read_beats(&store.folder.open_file(POLL_LOCK, OFlags::CREATE | OFlags::RDWR)?);
+        match self.seen {
+            Some((last, since)) if last == beats => Ok(now.saturating_duration_since(since) >= Self::SILENCE),
+            _ => {
+                self.seen = Some((beats, now));
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// The sign of life of one process: its token is written into rows that it claims.
+pub(crate) struct ProcessLock {
+    token: String,
+    path: PathBuf,
+    _file: File,
+}
+
+impl ProcessLock {
+    /// Takes a fresh token and holds its lock.
+    pub(crate) fn acquire(store: &StoreFile) -> Result<Self, StoreError> {
+        let run = store.folder.run();
+        let token = format!("{}-{}", std::process::id(), random_name::<8>());
+        let (early, path) = (format!("run/{token}.new"), run.join(format!("{token}.lock")));
+        let file = store.folder.open_file(&early, OFlags::CREATE | OFlags::EXCL | OFlags::RDWR)?;
+        // Locked before it has the name that others judge by, or they might take it for a dead one.
+        let locked = try_lock(&file).map_err(|e| StoreError::io(&path, e.into()))?;
+        debug_assert!(locked, "nobody else knows the file");
+        fs::rename(store.folder.file(&early), &path).map_err(|e| StoreError::io(&path, e))?;
+        Ok(Self { token, path, _file: file })
+    }
+
+    /// The name of this process in the rows that it claims.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Whether the process of `token` lives. The file of a dead one is removed.
+    pub(crate) fn is_alive(store: &StoreFile, token: &str) -> Result<bool, StoreError> {
+        // Tokens come back from rows; one that is no plain name belongs to nobody.
+        if token.is_empty() || token.contains(['/', '\0']) {
+            return Ok(false);
+        }
+        let name = format!("run/{token}.lock");
+        let path = store.folder.file(&name);
+        let file = match store.folder.open_file(&name, OFlags::RDWR) {
+            Ok(file) => file,
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(false);
+            }
+            Err(e) => return Err(e),
+        };
+        let dead = try_lock(&file).map_err(|e| StoreError::io(&path, e.into()))?;
+        if dead {
+            store.folder.remove(&name)?;
+        }
+        Ok(!dead)
+    }
+}
+
+impl Drop for ProcessLock {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl fmt::Debug for ProcessLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProcessLock({})", self.token)
+    }
+}
+
+const POLL_LOCK: &str = "poll.lock";
+
+fn try_lock(file: &File) -> Result<bool, Errno> {
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+fn read_beats(file: &File) -> u64 {
+    let mut bytes = [0u8; 8];
+    // A file too short for a counter is a new one.
+    match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) => u64::from_be_bytes(bytes),
+        Err(_) => 0,
+    }
+}

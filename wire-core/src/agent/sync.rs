@@ -1,0 +1,166 @@
+//! Knowing where things stand, for programs that are open for a moment only: has what waited been
+//! read, is what was queued on its way?
+//!
+//! The relay's stream has no end that says "this was all". So [`Agent::synced`] asks for the head of
+//! each mailbox and waits until the store has read as far, whichever process does the reading.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::core::{Agent, Shared};
+use super::engine::{Batch, OwnBox};
+use super::error::{Error, Result};
+use super::state::Delivery;
+use super::views::{RelayState, Sent};
+use crate::mailbox::{Cursor, MailboxId, Operation, Refusal, SignedRequest};
+use crate::record::RecordId;
+
+impl Agent {
+    /// Waits until everything that waited for this agent at its relays is in the store, and until
+    /// unfinished pairings have been looked after once.
+    ///
+    /// # Errors
+    /// Those of the first relay that does not answer. What it holds comes when it is back.
+    pub async fn synced(&self) -> Result<()> {
+        let shared = &self.shared;
+        let mut looked = shared.looked.subscribe();
+        looked.wait_for(|looked| *looked).await.map_err(|_| Error::Closed)?;
+        let mut asked = JoinSet::new();
+        for own in shared.worker.read(|b| b.own_boxes()).await? {
+            if own.closing.is_none() {
+                asked.spawn(unread(shared.clone(), own));
+            }
+        }
+        let mut heads = Vec::new();
+        while let Some(head) = asked.join_next().await {
+            heads.extend(head.map_err(|_| Error::Closed)??);
+        }
+        shared.wait_for(move |b| Ok(has_read(&b.own_boxes()?, &heads).then_some(()))).await
+    }
+
+    /// Waits until nothing is left that could be told to a relay now: messages, acknowledgements, steps
+    /// of a pairing, the end of one. What waits for a relay that does not answer is not waited for.
+    pub async fn drained(&self) -> Result<()> {
+        let shared = self.shared.clone();
+        self.until(owed_to, move |owed| {
+            owed.iter().all(|url| is_trouble(&shared.relay_state(url))).then_some(())
+        })
+        .await
+    }
+
+    /// Waits until the relay has a record of ours, or is known to be out of reach; the state says which.
+    ///
+    /// # Errors
+    /// [`Refusal::OldEpoch`] as [`Error::Relay`]: the peer has ended the pairing.
+    pub async fn relayed(&self, id: &RecordId) -> Result<Sent> {
+        let (id, shared) = (*id, self.shared.clone());
+        let look = move |b: &Batch<'_>| {
+            let row = b.delivery(&id)?.ok_or(Error::UnknownMessage)?;
+            let peer = b.view_peer(row.peer)?;
+            Ok((row, peer))
+        };
+        self.until(look, move |(row, peer)| {
+            let refused = peer.refused.as_deref();
+            if row.state >= Delivery::Relayed {
+                Some(Ok(Sent::of(row, shared.now())))
+            } else if refused == Some(Refusal::OldEpoch.code()) {
+                Some(Err(Error::Relay(Refusal::OldEpoch)))
+            } else if refused.is_some() || is_trouble(&shared.relay_state(&peer.relay)) {
+                Some(Ok(Sent::of(row, shared.now())))
+            } else {
+                None
+            }
+        })
+        .await?
+    }
+
+    /// Asks the agent's own relay who it is.
+    pub async fn check_relay(&self) -> Result<()> {
+        let own = self.shared.config.relay().as_str();
+        let (url, reach) = self.shared.contact(own, true)?;
+        let outcome = self.shared.identify(&self.shared.api(url, reach)).await;
+        self.shared
+            .set_relay_state(own, outcome.as_ref().map_or_else(RelayState::of, |_| RelayState::Reachable));
+        outcome.map(|_| ())
+    }
+
+    /// Looks, and judges what was seen, again after each change of the store or of a relay's state.
+    async fn until<S: Send + 'static, T>(
+        &self,
+        look: impl Fn(&Batch<'_>) -> Result<S> + Clone + Send + 'static,
+        judge: impl Fn(S) -> Option<T>,
+    ) -> Result<T> {
+        let mut store = self.shared.worker.changes();
+        let mut relays = self.shared.relay_changes();
+        loop {
+            store.mark_unchanged();
+            relays.mark_unchanged();
+            if let Some(verdict) = judge(self.shared.worker.read(look.clone()).await?) {
+                return Ok(verdict);
+            }
+            let changed = tokio::select! {
+                changed = store.changed() => changed,
+                changed = relays.changed() => changed,
+            };
+            changed.map_err(|_| Error::Closed)?;
+        }
+    }
+}
+
+/// The head of a mailbox, if there is anything in it that the store has not.
+async fn unread(shared: Arc<Shared>, own: OwnBox) -> Result<Option<(MailboxId, Cursor)>> {
+    let (url, reach) = shared.contact(&own.url, true)?;
+    let api = shared.api(url, reach);
+    let at = own.url.clone();
+    let known = match shared.worker.read(move |b| b.relay(&at)).await? {
+        Some(known) => known,
+        None => shared.identify(&api).await?,
+    };
+    let poll = Operation::Poll {
+        incarnation: own.cursor.map(|c| c.incarnation),
+        after: own.cursor.map_or(0, |c| c.seq),
+        max: 1,
+        wait_ms: 0,
+    };
+    let now = shared.time.clock.now().offset_millis(known.offset_ms);
+    match api.poll(&SignedRequest::by_owner(&own.key(), &known.id, now, &poll)).await {
+        Ok(page) if page.envelopes.is_empty() => Ok(None),
+        Ok(page) => Ok(Some((own.id, Cursor { incarnation: page.incarnation, seq: page.head }))),
+        // The relay has lost it, or its place in it: the reader makes it anew, and nothing waits in it.
+        Err(Error::Relay(Refusal::NotFound | Refusal::Stale { .. })) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn has_read(boxes: &[OwnBox], heads: &[(MailboxId, Cursor)]) -> bool {
+    heads.iter().all(|(id, head)| {
+        let own = boxes.iter().find(|own| own.closing.is_none() && own.id == *id);
+        own.is_none_or(|own| {
+            own.cursor.is_some_and(|at| at.incarnation == head.incarnation && at.seq >= head.seq)
+        })
+    })
+}
+
+/// Relays that are owed something.
+fn owed_to(b: &Batch<'_>) -> Result<Vec<String>> {
+    let mut urls: Vec<String> = b.owed_slots()?.into_iter().map(|slot| slot.url).collect();
+    urls.extend(b.own_boxes()?.into_iter().filter(|own| own.closing.is_some()).map(|own| own.url));
+    for peer in b.unposted()? {
+        let view = b.view_peer(peer)?;
+        if view.refused.is_none() {
+            urls.push(view.relay);
+        }
+    }
+    Ok(urls)
+}
+
+fn is_trouble(state: &RelayState) -> bool {
+    match state {
+        RelayState::Unknown | RelayState::Reachable => false,
+        RelayState::Unreachable(_)
+        | RelayState::Mismatch
+        | RelayState::ClockSkew(_)
+        | RelayState::Refuses(_) => true,
+    }
+}

@@ -1,0 +1,268 @@
+//! What an agent shows of itself: plain values, copied out of the store.
+
+use std::path::PathBuf;
+
+use super::core::Agent;
+use super::engine::{DeliveryRow, PeerView, Stage};
+use super::error::{Error, Result};
+use super::peer::Peer;
+use super::state::Delivery;
+use crate::identity::{IdentityPublic, Root};
+use crate::record::RecordId;
+use crate::time::Timestamp;
+
+/// After so long without the peer's word a record is shown as overdue.
+const OVERDUE_MS: u64 = 15 * 60_000;
+
+/// The agent itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AgentInfo {
+    /// Its name on this machine.
+    pub name: String,
+    /// Its name everywhere.
+    pub root: Root,
+    /// The key that speaks for it today.
+    pub key: IdentityPublic,
+    /// The relay that it uses.
+    pub relay: String,
+    /// Where its state is.
+    pub folder: PathBuf,
+    /// The key that may rotate the identity still lies beside the store: no backup was made.
+    pub next_key_here: bool,
+}
+
+/// What is known of a relay in this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RelayState {
+    /// It was not asked yet.
+    Unknown,
+    /// It answers.
+    Reachable,
+    /// It does not, and why.
+    Unreachable(String),
+    /// It answers with another key than the one pinned for it; nothing is posted there.
+    Mismatch,
+    /// Its clock and ours are more than a day apart.
+    ClockSkew(String),
+    /// It refuses us, and why.
+    Refuses(String),
+}
+
+impl RelayState {
+    pub(crate) fn of(error: &Error) -> Self {
+        match error {
+            Error::RelayMismatch { .. } => Self::Mismatch,
+            Error::ClockSkew { .. } => Self::ClockSkew(error.to_string()),
+            other => Self::Unreachable(other.to_string()),
+        }
+    }
+
+    /// The word for programs.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Reachable => "reachable",
+            Self::Unreachable(_) => "unreachable",
+            Self::Mismatch => "mismatch",
+            Self::ClockSkew(_) => "clock_skew",
+            Self::Refuses(_) => "refuses",
+        }
+    }
+}
+
+/// How far a pairing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerState {
+    /// Confirmed by code; the peer's first record is not here yet, or the SAS waits to be compared.
+    Pending,
+    /// Complete.
+    Paired,
+    /// Stopped: the peer's signed history contradicts itself, or its state was copied.
+    Frozen,
+    /// Ended here.
+    Revoked,
+    /// A later pairing with the same agent took its place.
+    Replaced,
+    /// Never completed.
+    Abandoned,
+}
+
+impl PeerState {
+    /// The word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Paired => "paired",
+            Self::Frozen => "frozen",
+            Self::Revoked => "revoked",
+            Self::Replaced => "replaced",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+impl From<Stage> for PeerState {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Pending => Self::Pending,
+            Stage::Paired => Self::Paired,
+            Stage::Frozen => Self::Frozen,
+            Stage::Revoked => Self::Revoked,
+            Stage::Replaced => Self::Replaced,
+            Stage::Abandoned => Self::Abandoned,
+        }
+    }
+}
+
+/// A peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerInfo {
+    /// Its name on this machine.
+    pub name: String,
+    /// What it calls itself. Never used as a name.
+    pub display: String,
+    /// Its name everywhere.
+    pub root: Root,
+    /// How far the pairing is.
+    pub state: PeerState,
+    /// When the pairing was confirmed.
+    pub since: Timestamp,
+    /// The five words; equal on both sides exactly when nobody stands in between.
+    pub sas: String,
+    /// The owner has compared them.
+    pub verified: bool,
+    /// The pairing waits for that.
+    pub awaits_verification: bool,
+    /// The relay of its mailbox.
+    pub relay: String,
+    /// Records that wait to be posted.
+    pub queued: u64,
+    /// Records that the peer has not acknowledged.
+    pub unacked: u64,
+    /// Records of the peer that wait to be processed here.
+    pub unread: u64,
+    /// Envelopes that were put aside.
+    pub rejected: u64,
+    /// Why its relay last refused a post for good: `old_epoch` means that the peer revoked us.
+    pub refused: Option<String>,
+}
+
+impl From<PeerView> for PeerInfo {
+    fn from(v: PeerView) -> Self {
+        Self {
+            name: v.name,
+            display: v.display,
+            root: v.root,
+            state: v.stage.into(),
+            since: v.since,
+            sas: v.sas,
+            verified: v.verified,
+            awaits_verification: v.stage == Stage::Pending && !v.hello,
+            relay: v.relay,
+            queued: v.queued,
+            unacked: v.unacked,
+            unread: v.unread,
+            rejected: v.rejected,
+            refused: v.refused,
+        }
+    }
+}
+
+/// A record that we sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sent {
+    /// Its stable id.
+    pub id: RecordId,
+    /// Local name of the peer.
+    pub peer: String,
+    /// What it is for: `msg`, `ask`, `reply`.
+    pub kind: String,
+    /// How far it got, as far as it was proved.
+    pub state: Delivery,
+    /// The peer has not acknowledged it for too long.
+    pub overdue: bool,
+    /// When it was queued.
+    pub created: Timestamp,
+}
+
+impl Sent {
+    pub(crate) fn of(row: DeliveryRow, now: Timestamp) -> Self {
+        let overdue = row.state < Delivery::Received && now.since(row.created) > OVERDUE_MS;
+        Self {
+            id: row.id,
+            peer: row.peer_name,
+            kind: row.kind,
+            state: row.state,
+            overdue,
+            created: row.created,
+        }
+    }
+}
+
+impl Agent {
+    /// All pairings, live ones first.
+    pub async fn peers(&self) -> Result<Vec<PeerInfo>> {
+        let views = self.shared.worker.read(|b| b.list_peers()).await?;
+        Ok(views.into_iter().map(PeerInfo::from).collect())
+    }
+
+    /// The peer with this local name or `wid:` name.
+    pub async fn peer(&self, who: &str) -> Result<Peer> {
+        let who = who.to_owned();
+        let view = self.shared.worker.read(move |b| b.find_peer(&who)).await?;
+        Ok(Peer::new(self.clone(), view.key))
+    }
+
+    /// How far a record that we sent got.
+    pub async fn status(&self, id: &RecordId) -> Result<Sent> {
+        let id = *id;
+        let row = self.shared.worker.read(move |b| b.delivery(&id)).await?;
+        row.map(|row| Sent::of(row, self.shared.now())).ok_or(Error::UnknownMessage)
+    }
+
+    /// Waits until a record that we sent got at least so far, or is final.
+    pub async fn wait_for(&self, id: &RecordId, least: Delivery) -> Result<Sent> {
+        let id = *id;
+        let row = self
+            .shared
+            .wait_for(move |b| {
+                let row = b.delivery(&id)?.ok_or(Error::UnknownMessage)?;
+                Ok(Some(row).filter(|row| row.state >= least))
+            })
+            .await?;
+        Ok(Sent::of(row, self.shared.now()))
+    }
+
+    /// The newest records that are not final yet, at most `max`.
+    pub async fn open_deliveries(&self, max: u32) -> Result<Vec<Sent>> {
+        let rows = self.shared.worker.read(move |b| b.open_deliveries(max)).await?;
+        let now = self.shared.now();
+        Ok(rows.into_iter().map(|row| Sent::of(row, now)).collect())
+    }
+
+    /// Follows the store: it reads as changed when something in it may have, here or in another process.
+    pub fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.shared.worker.changes()
+    }
+
+    /// What this process knows of a relay.
+    pub fn relay_state(&self, url: &str) -> RelayState {
+        self.shared.relay_state(url)
+    }
+
+    /// Waits until what this process knows of any relay changes, counted from this call.
+    pub fn relay_changed(&self) -> impl Future<Output = Result<()>> + use<> {
+        let mut changes = self.shared.relay_changes();
+        async move { changes.changed().await.map_err(|_| Error::Closed) }
+    }
+
+    /// Tries at once what waits for its back-off.
+    pub fn retry_now(&self) {
+        self.shared.hurry.notify_one();
+    }
+}
