@@ -1,0 +1,127 @@
+//! HTTP/1.1 and HTTP/2 without TLS on one socket, until told to stop.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::{Peer, RelayService, Store};
+
+/// Connections at one time; more wait to be accepted.
+const MAX_CONNECTIONS: usize = 20_000;
+/// How long a client may take for the first byte, and for the head of a request.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+/// How long connections may take to end when the relay stops.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// After accepting failed, as with too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves `service` on `listener` until `shutdown` is ready; then takes no more connections, answers
+/// what waits, says bye to streams, and returns when all connections have ended, after 5 s at most.
+/// No task outlives it.
+pub async fn serve<S: Store>(
+    listener: TcpListener,
+    service: RelayService<S>,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let (stop, stopping) = watch::channel(false);
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(service.clone().maintain());
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = accept(&listener, &room) => accepted,
+            // Takes the ended ones away.
+            Some(_) = tasks.join_next() => continue,
+        };
+        match accepted {
+            Ok((socket, permit)) => {
+                let connection = serve_connection(socket, service.clone(), stopping.clone());
+                tasks.spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(kind = %error.kind(), "no connection could be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    service.drain();
+    stop.send_replace(true);
+    let ended = timeout(DRAIN_TIME, async { while tasks.join_next().await.is_some() {} }).await;
+    if ended.is_err() {
+        tracing::warn!(connections = tasks.len(), "connections were cut");
+        tasks.shutdown().await;
+    }
+    Ok(())
+}
+
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
+    let (socket, _) = listener.accept().await?;
+    Ok((socket, permit))
+}
+
+async fn serve_connection<S: Store>(
+    socket: TcpStream,
+    service: RelayService<S>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let Ok(address) = socket.peer_addr() else { return };
+    // Answers are small and waited for.
+    if socket.set_nodelay(true).is_err() || !speaks(&socket, &mut stopping).await {
+        return;
+    }
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(address));
+        service.call(request)
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(256)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(30))
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), service));
+    let mut told = false;
+    loop {
+        tokio::select! {
+            // How a connection ended is the client's affair, and its error may name the client.
+            _ = connection.as_mut() => return,
+            _ = stopping.wait_for(|stop| *stop), if !told => {
+                told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// Whether the client sent something in time; a relay that stops does not wait for it.
+async fn speaks(socket: &TcpStream, stopping: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        ready = timeout(HEAD_TIME, socket.readable()) => matches!(ready, Ok(Ok(()))),
+        _ = stopping.wait_for(|stop| *stop) => false,
+    }
+}
