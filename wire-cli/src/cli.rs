@@ -1,0 +1,396 @@
+//! The command line: every verb, option and help text.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use wire_core::record::{ParseRecordIdError, RecordId};
+
+const HELP: &str = "\
+{about}
+
+Usage: wire [--as NAME] [--json] COMMAND
+
+Start
+  demo     See it work: a relay, two agents, a message each way; leaves nothing
+Talk
+  pair     Make a code for another agent to enter, or an invite link
+  join     Enter a code, or follow an invite link
+  peers    Who is paired, and how things stand
+  send     Send a message
+  ask      Ask, and wait for the reply
+  inbox    What peers have sent; looking consumes nothing
+  watch    Show messages as they come, or hand each to a command
+  status   How far a message got, or how this agent stands
+Trust
+  revoke   End a pairing
+Serve
+  relay    Serve a relay for agents to meet at
+
+Options
+{options}
+
+Exit codes: 0 ok, 1 failed, 2 usage or mistyped code, 3 wait ran out, 4 not
+paired or code spent, 5 relay unreachable (what was sent is kept and goes out),
+6 refused, 7 over a limit, 130 Ctrl-C. With --json a failure is a document too.
+Environment: WIRE_HOME WIRE_AS WIRE_RELAY WIRE_LOG HTTPS_PROXY NO_PROXY NO_COLOR
+";
+
+const SUB_HELP: &str = "{about-with-newline}\n{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+const PAIR_HELP: &str = "\
+The code holds once, for ten minutes. Both sides show five words: they are the
+same exactly when nobody stands in between. With --json: a line with the code,
+with --verify one with the words, then one with the peer.
+
+Example
+  wire pair --name server";
+
+const JOIN_HELP: &str = "\
+People may give the code as an argument: it holds once, for minutes, and this
+command spends it. It is the only secret that may stand there, because arguments
+show in the list of processes. Programs pipe code or link in, and give `-` or
+nothing. A link can be followed while its maker is off line: then the state is
+`pending`, and any command of this agent completes it later.
+
+Example
+  wire join 4821-canyon-velvet-oyster";
+
+const SEND_HELP: &str = "\
+Exit 0: the relay has stored it. Exit 5: it is kept here and goes out later, so
+do not send it again. With --re and one argument, that is the text.
+
+Example
+  wire send bob \"tests are green\"";
+
+const ASK_HELP: &str = "\
+A wait that runs out (exit 3) ends only the waiting: with the same --key the same
+ask is waited for again, and a late reply shows in the inbox.
+
+Example
+  wire ask bob \"ready?\" --wait 2m";
+
+const STATUS_HELP: &str = "\
+queued: on this disk. relayed: the relay says it has it. received, processed:
+signed by the peer. refused, expired, poison: signed too, and why not processed.
+
+Example
+  wire status 01K9ZQ6J5T4M2P8W7X3Y0V1N9B --wait";
+
+const SERVE_HELP: &str = "\
+Every option can stand in relay.toml under WIRE_HOME, or in the environment as
+WIRE_RELAY_LISTEN, WIRE_RELAY_DATA, WIRE_RELAY_HOSTS; PORT sets the port alone.
+Flags come first, then the environment, then the file, which also has [limits].
+With --json a line with the address is printed when it listens.
+
+Example
+  wire relay serve --data /var/lib/wire";
+
+/// Pair once with a short code; from then on two agents talk through a relay
+/// that cannot read, forge, replay or silently drop what they say.
+#[derive(Debug, Parser)]
+#[command(name = "wire", version, help_template = HELP, term_width = 80, verbatim_doc_comment)]
+#[command(
+    disable_help_subcommand = true,
+    max_term_width = 80,
+    override_usage = "wire [--as NAME] [--json] COMMAND"
+)]
+pub(crate) struct Cli {
+    /// Which agent of this machine; stands before the command
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    /// Print one JSON document, or one a line; failures too
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// See it work: a relay and two agents on this machine, paired, one message each
+    /// way with its signature checked; nothing is left behind.
+    #[command(help_template = SUB_HELP, after_help = "Example\n  wire demo")]
+    Demo,
+
+    /// Make a code and wait until another agent has entered it.
+    #[command(help_template = SUB_HELP, after_help = PAIR_HELP)]
+    Pair(PairArgs),
+
+    /// Enter a code, or follow an invite link.
+    #[command(help_template = SUB_HELP, after_help = JOIN_HELP)]
+    Join(JoinArgs),
+
+    /// Who is paired, and how things stand.
+    #[command(help_template = SUB_HELP, after_help = "Example\n  wire peers show bob")]
+    Peers(PeersArgs),
+
+    /// Send a message: TEXT, or standard input where TEXT is `-` or not given.
+    #[command(help_template = SUB_HELP, after_help = SEND_HELP)]
+    Send(SendArgs),
+
+    /// Ask a peer, and wait for the reply.
+    #[command(help_template = SUB_HELP, after_help = ASK_HELP)]
+    Ask(AskArgs),
+
+    /// What peers have sent and nobody has processed. Looking consumes nothing.
+    #[command(help_template = SUB_HELP, after_help = "Example\n  wire inbox --ack all")]
+    Inbox(InboxArgs),
+
+    /// Show messages as they come, or hand each to a command. Survives every outage.
+    #[command(help_template = SUB_HELP, after_help = "Example\n  wire watch --exec 'jq -r .text >> log.txt'")]
+    Watch(WatchArgs),
+
+    /// How far a message got, as far as it was proved, or how this agent stands.
+    #[command(help_template = SUB_HELP, after_help = STATUS_HELP)]
+    Status(StatusArgs),
+
+    /// End a pairing: nothing more is sent or taken, and the peer's right to post is withdrawn.
+    #[command(help_template = SUB_HELP, after_help = "Example\n  wire revoke bob")]
+    Revoke(PeerArg),
+
+    /// Serve a relay for agents to meet at.
+    #[command(help_template = SUB_HELP, after_help = "Example\n  wire relay serve --listen 127.0.0.1:8770")]
+    Relay(RelayArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PairArgs {
+    /// Make a link with a 128-bit secret and a life of days instead of a code; returns at once
+    #[arg(long, conflicts_with = "words")]
+    pub(crate) invite: bool,
+    /// Pair only when the owner has said that the five words are the same on both sides
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// What to call the peer here
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Words of the code, 3 to 8
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(3..=8))]
+    pub(crate) words: u8,
+    /// Show it as a QR code too
+    #[arg(long)]
+    pub(crate) qr: bool,
+    /// With --invite: wait until somebody has followed the link
+    #[arg(long, requires = "invite")]
+    pub(crate) wait: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct JoinArgs {
+    /// The code or link; `-` or none reads it from standard input
+    #[arg(value_name = "CODE|LINK")]
+    pub(crate) code: Option<String>,
+    /// Pair only when the owner has said that the five words are the same on both sides
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// What to call the peer here
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// How long to wait for the maker of a link
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) wait: Duration,
+}
+
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct PeersArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<PeersCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PeersCommand {
+    /// All peers; the same as no command.
+    #[command(help_template = SUB_HELP, after_help = "Example\n  wire peers list --json")]
+    List,
+    /// All that is known of one peer.
+    #[command(help_template = SUB_HELP, after_help = "Example\n  wire peers show bob --verify")]
+    Show {
+        #[command(flatten)]
+        peer: PeerArg,
+        /// Compare the five words now; this also completes a pairing that waits for it
+        #[arg(long)]
+        verify: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PeerArg {
+    /// A peer's name here, or its `wid:` name
+    #[arg(value_name = "PEER")]
+    pub(crate) peer: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SendArgs {
+    /// A peer's name here, or its `wid:` name; not needed with --re
+    #[arg(value_name = "PEER", required_unless_present = "re")]
+    pub(crate) peer: Option<String>,
+    /// What to send
+    #[arg(value_name = "TEXT")]
+    pub(crate) text: Option<String>,
+    /// Your own name for the message: the same key again sends nothing twice
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    /// The message that this one answers; it becomes processed
+    #[arg(long, value_name = "ID")]
+    pub(crate) re: Option<RecordId>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AskArgs {
+    /// A peer's name here, or its `wid:` name
+    #[arg(value_name = "PEER")]
+    pub(crate) peer: String,
+    /// What to ask; `-` or none reads standard input
+    #[arg(value_name = "TEXT")]
+    pub(crate) text: Option<String>,
+    /// How long to wait for the reply
+    #[arg(long, value_name = "TIME", default_value = "45s", value_parser = duration)]
+    pub(crate) wait: Duration,
+    /// Your own name for the ask: the same key is the same ask
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InboxArgs {
+    /// Show a message, or all, and say that it was processed; the sender gets that signed
+    #[arg(long, value_name = "ID|all", value_parser = ack)]
+    pub(crate) ack: Option<Ack>,
+}
+
+/// Which messages were processed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ack {
+    /// All that are shown.
+    All,
+    /// This one.
+    One(RecordId),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct WatchArgs {
+    /// Show nothing: only send, fetch and acknowledge
+    #[arg(long, conflicts_with_all = ["exec", "line"])]
+    pub(crate) quiet: bool,
+    /// Run a shell command for each, with the message as JSON on its standard input. Exit 0 says
+    /// that it was processed; otherwise it comes again, five times in all
+    #[arg(long, value_name = "CMD", conflicts_with = "line")]
+    pub(crate) exec: Option<String>,
+    /// One line each, marked as a peer's words: for hosts that hand lines to a model
+    #[arg(long)]
+    pub(crate) line: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    /// A message that was sent from here
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<RecordId>,
+    /// Wait until nothing more will happen to it
+    #[arg(long, requires = "id")]
+    pub(crate) wait: bool,
+    /// How long to wait; without it, until it is so
+    #[arg(long, value_name = "TIME", requires = "wait", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RelayArgs {
+    #[command(subcommand)]
+    pub(crate) command: RelayCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RelayCommand {
+    /// Serve until Ctrl-C or SIGTERM, then let what is under way finish.
+    #[command(help_template = SUB_HELP, after_help = SERVE_HELP)]
+    Serve(ServeArgs),
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ServeArgs {
+    /// Where to listen [default: 127.0.0.1:8770]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Where key and envelopes lie [default: relay/ under WIRE_HOME]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
+    /// A name that clients know it by; can be repeated. It proves its key for these only
+    #[arg(long = "host", value_name = "NAME")]
+    pub(crate) hosts: Vec<String>,
+    /// Listen beyond this machine without TLS: only behind something that adds it
+    #[arg(long)]
+    pub(crate) allow_plain_http: bool,
+}
+
+fn ack(text: &str) -> Result<Ack, ParseRecordIdError> {
+    if text == "all" { Ok(Ack::All) } else { text.parse().map(Ack::One) }
+}
+
+/// `500ms`, `45s`, `10m`, `2h`, `7d`, or seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: u64 = number.parse().map_err(|_| "expected a time such as 45s, 10m or 2h".to_owned())?;
+    let millis = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err("expected a time such as 45s, 10m or 2h".to_owned()),
+    };
+    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(|| "that is too long".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_lists_every_command_and_fits_a_terminal() {
+        let mut command = Cli::command();
+        let help = command.render_help().to_string();
+        assert!(help.lines().count() <= 60, "{help}");
+        for verb in command.get_subcommands() {
+            assert!(help.contains(&format!("\n  {} ", verb.get_name())), "{}", verb.get_name());
+        }
+        each("wire", &mut command, &mut |path, command| {
+            let help = command.render_help().to_string();
+            assert!(help.lines().all(|line| line.chars().count() <= 80), "{path}: {help}");
+            assert!(help.lines().count() <= 60, "{path}");
+            if path != "wire" {
+                assert_eq!(help.matches("Example\n  wire ").count(), 1, "{path}: {help}");
+            }
+        });
+    }
+
+    fn each(path: &str, command: &mut clap::Command, look: &mut impl FnMut(&str, &mut clap::Command)) {
+        look(path, command);
+        for sub in command.get_subcommands_mut() {
+            let path = format!("{path} {}", sub.get_name());
+            each(&path, sub, look);
+        }
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("45"), Ok(Duration::from_secs(45)));
+        assert_eq!(duration("2h"), Ok(Duration::from_secs(7_200)));
+        for bad in ["", "s", "1w", "-1", "1.5s", "99999999999999999999d", "9999999999999999d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

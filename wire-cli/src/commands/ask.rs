@@ -1,0 +1,60 @@
+//! `wire ask`.
+
+use std::time::Duration;
+
+use wire_core::Agent;
+use wire_core::agent::{Ask, Delivery, Error, Message};
+use wire_core::mailbox::Refusal;
+
+use super::send::{ended, still_paired};
+use crate::cli::AskArgs;
+use crate::exit::{self, Failure};
+use crate::home::Ctx;
+use crate::output::escape_block;
+use crate::views::MessageDoc;
+
+pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &AskArgs) -> Result<u8, Failure> {
+    let peer = agent.peer(&args.peer).await?;
+    still_paired(&peer).await?;
+    let mut ask = peer.ask(ctx.body(args.text.as_deref()).await?);
+    if let Some(key) = &args.key {
+        ask = ask.key(key);
+    }
+    let ask = ask.start().await?;
+    let reply = reply(ctx, agent, &ask, args.wait).await?;
+    ctx.out.show(&MessageDoc::new(&reply), |doc| match &doc.text {
+        Some(text) => escape_block(text.trim_end_matches('\n')),
+        None => doc.line(),
+    })?;
+    // Only now: a reply that could not be shown stays in the inbox.
+    reply.ack().await?;
+    Ok(exit::OK)
+}
+
+async fn reply(ctx: &Ctx, agent: &Agent, ask: &Ask, wait: Duration) -> Result<Message, Failure> {
+    let id = ask.id();
+    tokio::select! {
+        reply = ask.reply() => Ok(reply?),
+        failure = never(ctx, agent, ask) => Err(failure),
+        () = tokio::time::sleep(wait) => {
+            let hint = format!("the ask goes on, and a reply shows in: {}", ctx.wire("inbox"));
+            Err(Failure::from(Error::WaitOver).hint(format!("{hint}; how far it got: {}", ctx.wire(&format!("status {id}")))))
+        }
+    }
+}
+
+/// Ends only when it is known that no reply will come.
+async fn never(ctx: &Ctx, agent: &Agent, ask: &Ask) -> Failure {
+    match agent.relayed(&ask.id()).await {
+        Err(Error::Relay(Refusal::OldEpoch)) => return ended(),
+        Err(error) => return error.into(),
+        Ok(sent) if sent.state == Delivery::Queued => {
+            ctx.out.note("the relay is out of reach; the ask is kept and goes out when it is back");
+        }
+        Ok(_) => {}
+    }
+    match agent.wait_for(&ask.id(), Delivery::Refused).await {
+        Ok(sent) => Failure::said("refused", format!("the peer did not answer: {}", sent.state)),
+        Err(error) => error.into(),
+    }
+}

@@ -1,0 +1,39 @@
+//! The commands, one file each.
+
+mod ask;
+mod demo;
+mod inbox;
+mod join;
+mod pair;
+mod peers;
+mod relay;
+mod send;
+mod status;
+mod watch;
+
+use crate::cli::{Command, RelayCommand};
+use crate::exit::Failure;
+use crate::home::Ctx;
+
+/// Runs a command; gives the exit code of what went as it should.
+pub(crate) async fn run(ctx: &Ctx, command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Demo => demo::run(ctx).await,
+        Command::Pair(args) => pair::run(ctx, &args).await,
+        Command::Relay(args) => match args.command {
+            RelayCommand::Serve(args) => relay::serve(ctx, args).await,
+        },
+        Command::Join(args) => join::run(ctx, &args).await,
+        Command::Peers(args) => ctx.with(ctx.open().await?, async |a| peers::run(ctx, a, &args).await).await,
+        Command::Send(args) => ctx.with(ctx.open().await?, async |a| send::run(ctx, a, &args).await).await,
+        Command::Ask(args) => ctx.with(ctx.open().await?, async |a| ask::run(ctx, a, &args).await).await,
+        Command::Inbox(args) => ctx.with(ctx.open().await?, async |a| inbox::run(ctx, a, &args).await).await,
+        Command::Watch(args) => ctx.with(ctx.open().await?, async |a| watch::run(ctx, a, &args).await).await,
+        Command::Status(args) => {
+            ctx.with(ctx.open().await?, async |a| status::run(ctx, a, &args).await).await
+        }
+        Command::Revoke(args) => {
+            ctx.with(ctx.open().await?, async |a| peers::revoke(ctx, a, &args.peer).await).await
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `wire peers` and `wire revoke`.
+
+use serde::Serialize;
+use wire_core::Agent;
+
+use super::pair;
+use crate::cli::{PeersArgs, PeersCommand};
+use crate::exit::{self, Failure};
+use crate::home::Ctx;
+use crate::views::PeerDoc;
+
+#[derive(Serialize)]
+struct PeersDoc {
+    peers: Vec<PeerDoc>,
+    /// Links of ours that nobody has followed to the end.
+    open_invites: usize,
+    next: String,
+}
+
+pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &PeersArgs) -> Result<u8, Failure> {
+    match &args.command {
+        None | Some(PeersCommand::List) => list(ctx, agent).await,
+        Some(PeersCommand::Show { peer, verify }) => show(ctx, agent, &peer.peer, *verify).await,
+    }
+}
+
+async fn list(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
+    ctx.settle(agent).await;
+    let peers: Vec<PeerDoc> = agent.peers().await?.into_iter().map(|info| PeerDoc::new(info, None)).collect();
+    let next = match peers.first() {
+        Some(peer) => ctx.wire(&format!("peers show {}", peer.name)),
+        None => ctx.wire("pair"),
+    };
+    let doc = PeersDoc { peers, open_invites: agent.invites().await?.len(), next };
+    ctx.out.show(&doc, |doc| {
+        let mut lines: Vec<String> = doc.peers.iter().map(PeerDoc::line).collect();
+        if doc.open_invites > 0 {
+            lines.push(format!("{} open invites", doc.open_invites));
+        }
+        if lines.is_empty() {
+            lines.push(format!("no peers    next: {}", doc.next));
+        }
+        lines.join("\n")
+    })?;
+    Ok(exit::OK)
+}
+
+async fn show(ctx: &Ctx, agent: &Agent, who: &str, verify: bool) -> Result<u8, Failure> {
+    ctx.settle(agent).await;
+    let peer = agent.peer(who).await?;
+    if verify {
+        if !pair::compare(ctx, &peer.info().await?.sas).await? {
+            return Err(Failure::said("not_paired", "the words were not confirmed; nothing was changed")
+                .hint(format!("if they differ, someone stands in between: {}", ctx.wire("revoke PEER"))));
+        }
+        peer.confirm_sas().await?;
+    }
+    let info = peer.info().await?;
+    let next = ctx.wire(&format!("send {} \"hi\"", info.name));
+    ctx.out.show(&PeerDoc::new(info, Some(next)), PeerDoc::lines)?;
+    Ok(exit::OK)
+}
+
+pub(crate) async fn revoke(ctx: &Ctx, agent: &Agent, who: &str) -> Result<u8, Failure> {
+    let peer = agent.peer(who).await?;
+    peer.revoke().await?;
+    let next = ctx.wire("peers");
+    ctx.out.show(&PeerDoc::new(peer.info().await?, Some(next)), |doc| {
+        format!("✓ revoked {}  {}: nothing more is sent or taken", doc.name, doc.fingerprint)
+    })?;
+    Ok(exit::OK)
+}

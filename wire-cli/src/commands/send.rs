@@ -1,0 +1,106 @@
+//! `wire send`.
+
+use std::time::{Duration, Instant};
+
+use wire_core::Agent;
+use wire_core::agent::{Delivery, Error, Message, Peer, Sent};
+use wire_core::mailbox::Refusal;
+
+use crate::cli::SendArgs;
+use crate::exit::{self, Failure};
+use crate::home::{Ctx, trouble};
+use crate::views::SentDoc;
+
+/// How long a relay that is slow, and not known to be out of reach, is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &SendArgs) -> Result<u8, Failure> {
+    let answered = match &args.re {
+        Some(id) => Some(agent.received(id).await?),
+        None => None,
+    };
+    let (peer, text) = whom(agent, args, answered.as_ref()).await?;
+    still_paired(&peer).await?;
+    let body = ctx.body(text).await?;
+    let begun = Instant::now();
+    let mut message = peer.send(body);
+    if let Some(key) = &args.key {
+        message = message.key(key);
+    }
+    if let Some(answered) = &answered {
+        message = message.re(answered.id());
+    }
+    let sent = message.await?;
+    if let Some(answered) = &answered {
+        // After the answer is stored: a crash in between shows the message again, and loses no answer.
+        answered.ack().await?;
+    }
+    let sent = on_its_way(agent, sent).await?;
+    show(ctx, agent, &peer, sent, begun.elapsed()).await
+}
+
+/// The peer and the text. With `--re` and one argument the argument is the text.
+async fn whom<'a>(
+    agent: &Agent,
+    args: &'a SendArgs,
+    answered: Option<&Message>,
+) -> Result<(Peer, Option<&'a str>), Failure> {
+    match (&args.peer, &args.text, answered) {
+        (Some(text), None, Some(answered)) => Ok((answered.peer(), Some(text))),
+        (None, _, Some(answered)) => Ok((answered.peer(), None)),
+        (Some(peer), text, answered) => {
+            let peer = agent.peer(peer).await?;
+            if let Some(answered) = answered
+                && answered.sender_root() != peer.info().await?.root
+            {
+                let from = format!("that message is from {}", answered.sender());
+                return Err(
+                    Failure::usage(from).hint("without a peer the answer finds it: wire send --re ID TEXT")
+                );
+            }
+            Ok((peer, text.as_deref()))
+        }
+        (None, _, None) => Err(Failure::usage("to whom?").hint("wire send PEER TEXT")),
+    }
+}
+
+/// A peer that has ended the pairing takes nothing any more: nothing is queued for it.
+pub(super) async fn still_paired(peer: &Peer) -> Result<(), Failure> {
+    match peer.info().await?.refused {
+        Some(refused) if refused == Refusal::OldEpoch.code() => Err(ended()),
+        _ => Ok(()),
+    }
+}
+
+/// The peer has withdrawn our right to post to it.
+pub(super) fn ended() -> Failure {
+    Failure::said("revoked", "the peer has ended the pairing").hint("pair again: wire pair")
+}
+
+async fn on_its_way(agent: &Agent, sent: Sent) -> Result<Sent, Failure> {
+    match tokio::time::timeout(PATIENCE, agent.relayed(&sent.id)).await {
+        Ok(Err(Error::Relay(Refusal::OldEpoch))) => Err(ended()),
+        Ok(outcome) => Ok(outcome?),
+        Err(_) => Ok(agent.status(&sent.id).await?),
+    }
+}
+
+async fn show(ctx: &Ctx, agent: &Agent, peer: &Peer, sent: Sent, took: Duration) -> Result<u8, Failure> {
+    let queued = sent.state == Delivery::Queued;
+    let relay = peer.info().await?.relay;
+    let next = ctx.wire(&format!("status {}", sent.id));
+    ctx.out.show(&SentDoc::new(sent, Some(next)), |doc| {
+        let next = doc.next.as_deref().unwrap_or_default();
+        if queued {
+            let why = trouble(&agent.relay_state(&relay)).unwrap_or_else(|| "the relay is slow".to_owned());
+            let why = crate::output::escape(&why);
+            format!(
+                "{}  queued ({why}): it goes out when the relay is back, do not send it again    next: {next}",
+                doc.id
+            )
+        } else {
+            format!("✓ {}  {} ({} ms)    next: {next}", doc.id, doc.state, took.as_millis())
+        }
+    })?;
+    Ok(if queued { exit::UNREACHABLE } else { exit::OK })
+}

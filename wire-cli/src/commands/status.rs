@@ -1,0 +1,98 @@
+//! `wire status`: of a message, or of the agent.
+
+use serde::Serialize;
+use wire_core::Agent;
+use wire_core::agent::{Delivery, Error};
+use wire_core::record::RecordId;
+
+use crate::cli::StatusArgs;
+use crate::exit::{self, Failure};
+use crate::home::{Ctx, trouble};
+use crate::output::escape;
+use crate::views::SentDoc;
+
+/// Messages under way that are shown.
+const MAX: u32 = 20;
+
+#[derive(Serialize)]
+struct StatusDoc {
+    name: String,
+    root: String,
+    fingerprint: String,
+    relay: String,
+    relay_state: &'static str,
+    folder: String,
+    next_key_here: bool,
+    peers: usize,
+    unread: u64,
+    queued: u64,
+    /// Messages that are not final yet, the newest first.
+    open: Vec<SentDoc>,
+    next: Option<String>,
+}
+
+pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &StatusArgs) -> Result<u8, Failure> {
+    match args.id {
+        Some(id) => message(ctx, agent, id, args).await,
+        None => whole(ctx, agent).await,
+    }
+}
+
+async fn message(ctx: &Ctx, agent: &Agent, id: RecordId, args: &StatusArgs) -> Result<u8, Failure> {
+    let sent = if args.wait {
+        agent.status(&id).await?;
+        let done = agent.wait_for(&id, Delivery::Processed);
+        match args.timeout {
+            Some(limit) => tokio::time::timeout(limit, done).await.unwrap_or(Err(Error::WaitOver))?,
+            None => done.await?,
+        }
+    } else {
+        agent.status(&id).await?;
+        ctx.settle(agent).await;
+        agent.status(&id).await?
+    };
+    let next = (!sent.state.is_final()).then(|| ctx.wire(&format!("status {id} --wait")));
+    ctx.out.show(&SentDoc::new(sent, next), |doc| match &doc.next {
+        Some(next) => format!("{}    next: {next}", doc.line()),
+        None => doc.line(),
+    })?;
+    Ok(exit::OK)
+}
+
+async fn whole(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
+    ctx.settle(agent).await;
+    // What came of it is the state that is shown.
+    let _ = agent.check_relay().await;
+    let info = agent.info();
+    let state = agent.relay_state(&info.relay);
+    let peers = agent.peers().await?;
+    let unread = peers.iter().map(|p| p.unread).sum();
+    let open = agent.open_deliveries(MAX).await?.into_iter().map(|sent| SentDoc::new(sent, None)).collect();
+    let doc = StatusDoc {
+        name: info.name,
+        root: info.root.to_string(),
+        fingerprint: info.root.fingerprint(),
+        relay: info.relay,
+        relay_state: state.as_str(),
+        folder: info.folder.display().to_string(),
+        next_key_here: info.next_key_here,
+        peers: peers.len(),
+        unread,
+        queued: peers.iter().map(|p| p.queued).sum(),
+        open,
+        next: (unread > 0).then(|| ctx.wire("inbox")),
+    };
+    ctx.out.show(&doc, |doc| {
+        let why = trouble(&state).map(|why| format!(": {}", escape(&why))).unwrap_or_default();
+        let mut lines = vec![
+            format!("{}  {}  {}", doc.name, doc.fingerprint, doc.root),
+            format!("relay   {}  {}{why}", doc.relay, doc.relay_state),
+            format!("folder  {}", doc.folder),
+            format!("{} peers, {} unread, {} queued", doc.peers, doc.unread, doc.queued),
+        ];
+        lines.extend(doc.open.iter().map(SentDoc::line));
+        lines.extend(doc.next.iter().map(|next| format!("next: {next}")));
+        lines.join("\n")
+    })?;
+    Ok(exit::OK)
+}

@@ -1,0 +1,197 @@
+//! What a command ends with: the exit code, and for a failure what is said about it.
+
+use std::io;
+
+use wire_core::Error;
+
+/// Done.
+pub(crate) const OK: u8 = 0;
+/// Failed, in a way that no other code stands for.
+pub(crate) const FAILED: u8 = 1;
+/// The command line, a code or the configuration is wrong.
+pub(crate) const USAGE: u8 = 2;
+/// The time to wait ran out; what was waited for goes on.
+pub(crate) const WAIT_OVER: u8 = 3;
+/// Not paired: wrong, used or expired code, unknown or revoked peer.
+pub(crate) const NOT_PAIRED: u8 = 4;
+/// The relay cannot be reached; what was to be sent is kept and goes out later.
+pub(crate) const UNREACHABLE: u8 = 5;
+/// Refused by the peer, the relay or a policy.
+pub(crate) const REFUSED: u8 = 6;
+/// Over a limit.
+pub(crate) const QUOTA: u8 = 7;
+/// Ctrl-C, as shells number it.
+pub(crate) const INTERRUPTED: u8 = 130;
+/// SIGTERM.
+pub(crate) const TERMINATED: u8 = 143;
+/// SIGHUP.
+pub(crate) const HUNG_UP: u8 = 129;
+
+/// The exit code for an error code. Every word that is not here is a 1.
+const CODES: [(u8, &[&str]); 6] = [
+    (USAGE, &["usage", "bad_code", "bad_config"]),
+    (WAIT_OVER, &["wait_over"]),
+    (NOT_PAIRED, &["not_paired", "wrong_code", "code_used", "code_expired", "contested", "revoked"]),
+    (UNREACHABLE, &["relay_unreachable", "relay_mismatch"]),
+    (REFUSED, &["refused", "held", "denied", "unsupported", "unenforceable"]),
+    (QUOTA, &["quota", "too_large", "disk_full"]),
+];
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Something to say.
+    Said {
+        /// The stable word for programs.
+        code: &'static str,
+        /// What happened.
+        message: String,
+        /// What to do next.
+        hint: Option<String>,
+        /// The same command may succeed later without anybody changing anything.
+        retryable: bool,
+    },
+    /// A signal, by its exit code.
+    Stopped(u8),
+    /// Nobody reads our output any more: the reader has what it wanted.
+    PipeClosed,
+}
+
+impl Failure {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::said("usage", message)
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::said("internal", message)
+    }
+
+    pub(crate) fn said(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Said { code, message: message.into(), hint: None, retryable: false }
+    }
+
+    /// Says what to do next.
+    pub(crate) fn hint(self, next: impl Into<String>) -> Self {
+        match self {
+            Self::Said { code, message, retryable, .. } => {
+                Self::Said { code, message, hint: Some(next.into()), retryable }
+            }
+            other => other,
+        }
+    }
+
+    /// The exit code.
+    pub(crate) fn exit(&self) -> u8 {
+        match self {
+            Self::Said { code, .. } => exit_of(code),
+            Self::Stopped(code) => *code,
+            Self::PipeClosed => OK,
+        }
+    }
+}
+
+fn exit_of(code: &str) -> u8 {
+    CODES.iter().find(|(_, words)| words.contains(&code)).map_or(FAILED, |(exit, _)| *exit)
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let hint = match &error {
+            Error::Transport(_) => Some("check the address (WIRE_RELAY), or start a relay: wire relay serve"),
+            other => other.hint(),
+        };
+        Self::Said {
+            code: error.code(),
+            message: error.to_string(),
+            hint: hint.map(str::to_owned),
+            retryable: error.is_transient(),
+        }
+    }
+}
+
+impl From<wire_core::agent::ConfigError> for Failure {
+    fn from(error: wire_core::agent::ConfigError) -> Self {
+        Self::from(Error::from(error))
+    }
+}
+
+/// Writing to standard output failed.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::PipeClosed,
+            _ => Self::said("internal", format!("cannot write: {error}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(exit: u8, words: &[&'static str]) {
+        for word in words {
+            assert_eq!(Failure::said(word, "").exit(), exit, "{word}");
+        }
+    }
+
+    #[test]
+    fn one_is_everything_without_a_code_of_its_own() {
+        check(
+            1,
+            &[
+                "store_corrupt",
+                "store_newer",
+                "clock_skew",
+                "session_frozen",
+                "not_text",
+                "internal",
+                "store",
+            ],
+        );
+    }
+
+    #[test]
+    fn two_is_usage() {
+        check(2, &["usage", "bad_code", "bad_config"]);
+    }
+
+    #[test]
+    fn three_is_a_wait_that_ran_out() {
+        check(3, &["wait_over"]);
+        assert_eq!(Failure::from(Error::WaitOver).exit(), 3);
+    }
+
+    #[test]
+    fn four_is_not_paired() {
+        check(4, &["not_paired", "wrong_code", "code_used", "code_expired", "contested", "revoked"]);
+        assert_eq!(Failure::from(Error::UnknownPeer).exit(), 4);
+    }
+
+    #[test]
+    fn five_is_an_unreachable_relay() {
+        check(5, &["relay_unreachable", "relay_mismatch"]);
+    }
+
+    #[test]
+    fn six_is_refused() {
+        check(6, &["refused", "held", "denied", "unsupported", "unenforceable"]);
+    }
+
+    #[test]
+    fn seven_is_a_limit() {
+        check(7, &["quota", "too_large", "disk_full"]);
+        assert_eq!(Failure::from(Error::TooLarge { len: 2, max: 1 }).exit(), 7);
+    }
+
+    #[test]
+    fn signals_are_numbered_as_shells_do() {
+        assert_eq!(Failure::Stopped(INTERRUPTED).exit(), 130);
+        assert_eq!((TERMINATED, HUNG_UP), (128 + 15, 128 + 1));
+    }
+
+    #[test]
+    fn a_reader_that_left_is_no_failure() {
+        assert_eq!(Failure::from(io::Error::from(io::ErrorKind::BrokenPipe)).exit(), 0);
+    }
+}

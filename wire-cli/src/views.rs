@@ -1,0 +1,209 @@
+//! The shapes of documents, and of the lines that people see. Keys are the fields of the library's
+//! types; times are milliseconds since 1970.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use data_encoding::BASE64;
+use serde::Serialize;
+use wire_core::agent::{Message, PeerInfo, Sent};
+use wire_core::identity::Root;
+
+use crate::output::escape;
+
+/// A message is shown in one line of at most so many characters; documents have all of it.
+const MAX_LINE: usize = 2_048;
+
+#[derive(Serialize)]
+pub(crate) struct PeerDoc {
+    pub(crate) name: String,
+    display: String,
+    root: String,
+    pub(crate) fingerprint: String,
+    pub(crate) state: &'static str,
+    since: u64,
+    pub(crate) sas: String,
+    verified: bool,
+    awaits_verification: bool,
+    relay: String,
+    queued: u64,
+    unacked: u64,
+    unread: u64,
+    rejected: u64,
+    refused: Option<String>,
+    pub(crate) next: Option<String>,
+}
+
+impl PeerDoc {
+    pub(crate) fn new(info: PeerInfo, next: Option<String>) -> Self {
+        Self {
+            root: info.root.to_string(),
+            fingerprint: info.root.fingerprint(),
+            state: info.state.as_str(),
+            since: info.since.as_millis(),
+            name: info.name,
+            display: info.display,
+            sas: info.sas,
+            verified: info.verified,
+            awaits_verification: info.awaits_verification,
+            relay: info.relay,
+            queued: info.queued,
+            unacked: info.unacked,
+            unread: info.unread,
+            rejected: info.rejected,
+            refused: info.refused,
+            next,
+        }
+    }
+
+    /// `bob  7F3A-91C2-0B5D  paired  2 unread`.
+    pub(crate) fn line(&self) -> String {
+        let mut line = format!("{}  {}  {}", escape(&self.name), self.fingerprint, self.state);
+        let counts = [(self.unread, "unread"), (self.queued, "queued"), (self.rejected, "put aside")];
+        for (n, what) in counts.iter().filter(|(n, _)| *n > 0) {
+            line.push_str(&format!("  {n} {what}"));
+        }
+        if self.awaits_verification {
+            line.push_str(&format!("  compare the words: wire peers show {} --verify", self.name));
+        }
+        if self.refused.as_deref() == Some("old_epoch") {
+            line.push_str("  has ended the pairing");
+        }
+        line
+    }
+
+    /// A line for each thing that is known.
+    pub(crate) fn lines(&self) -> String {
+        let verified = if self.verified { "compared" } else { "not compared" };
+        [
+            self.line(),
+            format!("calls itself  {}", escape(&self.display)),
+            format!("root          {}", self.root),
+            format!("relay         {}", escape(&self.relay)),
+            format!("paired        {}", ago(self.since)),
+            format!("words         {}  ({verified})", self.sas),
+            format!("unconfirmed   {}", self.unacked),
+        ]
+        .join("\n")
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct SentDoc {
+    pub(crate) id: String,
+    pub(crate) peer: String,
+    kind: String,
+    pub(crate) state: &'static str,
+    overdue: bool,
+    created: u64,
+    pub(crate) next: Option<String>,
+}
+
+impl SentDoc {
+    pub(crate) fn new(sent: Sent, next: Option<String>) -> Self {
+        Self {
+            id: sent.id.to_string(),
+            peer: sent.peer,
+            kind: sent.kind,
+            state: sent.state.as_str(),
+            overdue: sent.overdue,
+            created: sent.created.as_millis(),
+            next,
+        }
+    }
+
+    /// `01K9..  bob  relayed  3 min ago`.
+    pub(crate) fn line(&self) -> String {
+        let overdue = if self.overdue { "  overdue" } else { "" };
+        format!("{}  {}  {}{overdue}  {}", self.id, escape(&self.peer), self.state, ago(self.created))
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct MessageDoc {
+    pub(crate) id: String,
+    pub(crate) sender: String,
+    sender_root: String,
+    fingerprint: String,
+    kind: String,
+    pub(crate) re: Option<String>,
+    ts: u64,
+    arrived: u64,
+    content_type: String,
+    /// The body, if it is text.
+    pub(crate) text: Option<String>,
+    /// The body in base64, if it is not.
+    body: Option<String>,
+}
+
+impl MessageDoc {
+    pub(crate) fn new(message: &Message) -> Self {
+        let root: Root = message.sender_root();
+        let text = message.text().ok().map(str::to_owned);
+        Self {
+            id: message.id().to_string(),
+            sender: message.sender().to_owned(),
+            sender_root: root.to_string(),
+            fingerprint: root.fingerprint(),
+            kind: message.kind().to_owned(),
+            re: message.re().map(|re| re.to_string()),
+            ts: message.ts().as_millis(),
+            arrived: message.arrived().as_millis(),
+            content_type: message.content_type().to_owned(),
+            body: text.is_none().then(|| BASE64.encode(message.body())),
+            text,
+        }
+    }
+
+    /// `01K9..  bob  now  tests are green`.
+    pub(crate) fn line(&self) -> String {
+        let asks = if self.kind == "ask" { " asks" } else { "" };
+        format!("{}  {}{asks}  {}  {}", self.id, escape(&self.sender), ago(self.arrived), self.body_line())
+    }
+
+    /// One line that says whose words they are, for a host that hands it to a model.
+    pub(crate) fn fenced_line(&self) -> String {
+        format!(
+            "UNTRUSTED peer message · from {} (key {}) · reply: wire send --re {} TEXT · {}",
+            escape(&self.sender),
+            self.fingerprint,
+            self.id,
+            self.body_line()
+        )
+    }
+
+    fn body_line(&self) -> String {
+        let Some(text) = &self.text else { return format!("({})", escape(&self.content_type)) };
+        let shown = escape(text.trim_end_matches(['\n', '\r']));
+        match shown.char_indices().nth(MAX_LINE) {
+            Some((end, _)) => format!("{}… (all of it: --json)", shown.get(..end).unwrap_or_default()),
+            None => shown,
+        }
+    }
+}
+
+/// How long ago, roughly.
+pub(crate) fn ago(millis: u64) -> String {
+    let seconds = now().saturating_sub(millis) / 1_000;
+    match seconds {
+        0..60 => "now".to_owned(),
+        60..7_200 => format!("{} min ago", seconds / 60),
+        7_200..172_800 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// How long until then, roughly: `10 min`.
+pub(crate) fn left(until: u64) -> String {
+    // A minute that has just begun is a whole one.
+    let minutes = until.saturating_sub(now()).saturating_add(59_000) / 60_000;
+    match minutes {
+        0..120 => format!("{minutes} min"),
+        120..2_880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1_440),
+    }
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,64 @@
+//! The demo, to its end and interrupted: no process, port or file stays.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::Path;
+
+use support::{Running, until, wire};
+
+#[test]
+fn the_demo_proves_what_it_says_and_leaves_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut demo = Running::start(demo(temp.path()));
+    let doc = demo.json();
+    assert_eq!(doc["ok"], true, "{doc}");
+    for message in doc["messages"].as_array().unwrap() {
+        assert_eq!(
+            (message["state"].as_str(), message["signature"].as_str()),
+            (Some("processed"), Some("ok"))
+        );
+    }
+    assert_eq!(demo.end().ok().stderr, "");
+    assert!(is_empty(temp.path()));
+    assert!(TcpStream::connect(doc["relay"].as_str().unwrap()).is_err(), "the relay still listens");
+}
+
+#[test]
+fn an_interrupted_demo_leaves_nothing_either() {
+    for signal in ["INT", "TERM"] {
+        let temp = tempfile::tempdir().unwrap();
+        let mut demo = Running::start(demo(temp.path()));
+        // Its agents are being made.
+        let relay_key = until("there is an agent", || {
+            let home = fs::read_dir(temp.path()).unwrap().next()?.unwrap().path();
+            home.join("agents").exists().then(|| home.join("relay/relay.key"))
+        });
+        assert!(relay_key.exists());
+        demo.signal(signal);
+        assert_eq!(demo.json()["error"]["code"], "interrupted");
+        assert_eq!(demo.end().code, if signal == "INT" { 130 } else { 143 });
+        assert!(is_empty(temp.path()), "{signal}");
+    }
+}
+
+#[test]
+fn a_demo_without_room_says_so() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut demo = Running::start(demo(&temp.path().join("missing")));
+    assert_eq!(demo.json()["error"]["code"], "internal");
+    assert_eq!(demo.end().code, 1);
+}
+
+fn demo(temp: &Path) -> std::process::Command {
+    let mut command = wire(temp);
+    command.args(["--json", "demo"]).env("TMPDIR", temp);
+    command
+}
+
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).unwrap().next().is_none()
+}

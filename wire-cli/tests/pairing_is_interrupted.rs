@@ -1,0 +1,20 @@
+//! Ctrl-C while a code waits takes the code back.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use support::World;
+
+#[test]
+fn ctrl_c_takes_the_code_back() {
+    let world = World::new();
+    let (alice, bob) = (world.side("alice"), world.side("bob"));
+    let mut pairing = alice.start(&["--json", "pair"]);
+    let code = pairing.json()["code"].as_str().unwrap().to_owned();
+    pairing.signal("INT");
+    assert_eq!(pairing.json()["error"]["code"], "interrupted");
+    assert_eq!(pairing.end().code, 130);
+    let (answer, exit) = bob.json(&["join", &code]);
+    assert_eq!((answer["error"]["code"].as_str(), exit), (Some("code_expired"), 4), "{answer}");
+}

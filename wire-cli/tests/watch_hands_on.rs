@@ -1,0 +1,31 @@
+//! `watch --exec`: exit 0 processes a message, anything else lets it come again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use support::World;
+
+#[test]
+fn a_command_that_fails_gets_the_message_again() {
+    let world = World::new();
+    let (alice, bob) = world.paired("alice", "bob");
+    // Fails the first time, and keeps what it got.
+    let command = "cat >> got; test -e again || { touch again; exit 3; }";
+    let mut wire = bob.command();
+    wire.args(["--json", "watch", "--exec", command]).current_dir(&world.folder);
+    let mut watching = support::Running::start(wire);
+    let id = alice.send("bob", "work");
+    let first = watching.json();
+    assert_eq!((first["state"].as_str(), first["exit"].as_i64()), (Some("released"), Some(3)), "{first}");
+    let second = watching.json();
+    assert_eq!((second["state"].as_str(), second["id"].as_str()), (Some("processed"), Some(id.as_str())));
+    assert_eq!(alice.outcome(&id), "processed");
+    let got = std::fs::read_to_string(world.folder.path().join("got")).unwrap();
+    let texts = got.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    assert!(
+        texts
+            .map(|m| (m["text"].clone(), m["sender"].clone()))
+            .eq([("work".into(), "alice".into()), ("work".into(), "alice".into())])
+    );
+}
