@@ -10,6 +10,7 @@ use crate::session::keys::ChainKey;
 use crate::time::Timestamp;
 
 /// A receiving chain without its chain key.
+#[cfg_attr(feature = "client", derive(Clone))]
 pub(super) struct Chain {
     pub(super) hk: HeaderKey,
     /// The number of the first message that has not been reached; in a closed chain, that does not
@@ -22,6 +23,7 @@ pub(super) struct Chain {
 }
 
 /// The key of a message that has not come.
+#[cfg_attr(feature = "client", derive(Clone))]
 pub(super) struct Skipped {
     pub(super) n: u32,
     pub(super) since: Timestamp,

@@ -98,6 +98,7 @@ pub struct Session {
     old: VecDeque<Closed>,
 }
 
+#[cfg_attr(feature = "client", derive(Clone))]
 struct Sending {
     hk: HeaderKey,
     next_hk: HeaderKey,
@@ -106,6 +107,7 @@ struct Sending {
     pn: u32,
 }
 
+#[cfg_attr(feature = "client", derive(Clone))]
 struct Receiving {
     /// The peer's ratchet key that started the chain.
     dh: DhPublic,
@@ -113,6 +115,7 @@ struct Receiving {
     chain: Chain,
 }
 
+#[cfg_attr(feature = "client", derive(Clone))]
 struct Closed {
     at: Timestamp,
     chain: Chain,
@@ -162,6 +165,21 @@ impl Session {
             recv_next: keys.hk_a,
             old: VecDeque::new(),
         })
+    }
+
+    /// A copy to fall back to where what this one does next is never told to anyone.
+    #[cfg(feature = "client")]
+    pub(crate) fn duplicate(&self) -> Self {
+        Self {
+            id: self.id,
+            generation: self.generation,
+            root: self.root.clone(),
+            dh: self.dh.clone(),
+            send: self.send.clone(),
+            recv: self.recv.clone(),
+            recv_next: self.recv_next.clone(),
+            old: self.old.clone(),
+        }
     }
 
     /// The name of the session.

@@ -49,14 +49,16 @@ impl Batch<'_> {
         })
     }
 
-    /// Seals the acknowledgement that is owed, for the driver to post. `turned`: the peer has begun a
-    /// new chain, which is how it learns that its own has room again. It learns that at once where
-    /// something of ours is not received, for its acknowledgements may have been stuck for that reason.
-    pub(super) fn seal_owed(&mut self, p: &mut PeerRow, turned: bool) -> Result<(), Error> {
+    /// Seals the acknowledgement that is owed, for the driver to post, once for all that came in with
+    /// this batch. Where the peer has begun a new chain, its own has room again, which it learns from
+    /// ours: at once where something of ours is not received, for its acknowledgements may have been
+    /// stuck for that reason.
+    pub(super) fn seal_owed(&mut self, p: &mut PeerRow) -> Result<(), Error> {
+        let Some(heard) = p.heard.take() else { return Ok(()) };
         if !p.hello || !p.stage.is_open() {
             return Ok(());
         }
-        if turned && p.own.last > p.peer_recv {
+        if heard.turned && p.own.last > p.peer_recv {
             if p.may_answer(self.now) {
                 return self.seal_control(p, ControlKind::Status);
             }
@@ -90,12 +92,20 @@ impl Batch<'_> {
     /// The relay is back: whoever owes us an acknowledgement is asked now.
     pub(crate) fn ask_again(&mut self, url: &str) -> Result<(), Error> {
         self.flush()?;
-        self.tx.execute(
-            "UPDATE peer SET status_at = ?1, status_k = 0
-             WHERE to_url = ?2 AND state <= 1 AND own_last > peer_recv AND status_at > ?1",
-            params![self.now.as_millis(), url],
-        )?;
-        self.peers.clear();
+        let waiting: Vec<i64> = self
+            .tx
+            .prepare_cached(
+                "SELECT id FROM peer WHERE to_url = ?2 AND state <= 1 AND own_last > peer_recv AND status_at > ?1",
+            )?
+            .query_map(params![self.now.as_millis(), url], |r| r.get(0))?
+            .collect::<Result<_, _>>()?;
+        for id in waiting {
+            self.with_peer(super::PeerKey(id), |batch, p| {
+                p.status_at = Some(batch.now);
+                p.status_k = 0;
+                Ok(())
+            })?;
+        }
         Ok(())
     }
 

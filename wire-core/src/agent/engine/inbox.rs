@@ -130,8 +130,8 @@ impl Batch<'_> {
             .optional()?;
         let Some(peer) = peer else { return Ok(()) };
         self.with_peer(PeerKey(peer), |batch, p| {
-            batch.advance_proc(p)?;
-            batch.seal_owed(p, false)
+            p.heard.get_or_insert_default();
+            batch.advance_proc(p)
         })
     }
 

@@ -1,9 +1,10 @@
 //! What an agent decides, as synchronous steps inside one transaction of its store.
 //!
 //! A [`Batch`] is one `BEGIN IMMEDIATE` transaction. It loads each peer it touches once, lets any
-//! number of steps change it, and writes each changed peer back once. No step waits for anything and
-//! none touches the network; what a step decided is true when the batch has committed, and only then
-//! is it told to anyone.
+//! number of steps change it, seals one acknowledgement for all that they owe it, and writes it back
+//! once. A step that fails takes back what it did, in the store and in memory, and nothing else. No step
+//! waits for anything and none touches the network; what a step decided is true when the batch has
+//! committed, and only then is it told to anyone.
 
 mod acks;
 mod control;
@@ -18,6 +19,7 @@ mod relays;
 mod send;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use zeroize::Zeroizing;
@@ -94,13 +96,15 @@ pub(crate) struct Batch<'t> {
     pub(crate) tx: &'t Connection,
     pub(crate) now: Timestamp,
     peers: BTreeMap<PeerKey, PeerRow>,
+    /// Peers that the present step touches, as they were before it; none if it was the first.
+    before: BTreeMap<PeerKey, Option<PeerRow>>,
     /// Why nothing of this transaction will be committed.
     broken: Option<Error>,
 }
 
 impl<'t> Batch<'t> {
     pub(crate) fn new(engine: &'t Engine, tx: &'t Connection, now: Timestamp) -> Self {
-        Self { engine, tx, now, peers: BTreeMap::new(), broken: None }
+        Self { engine, tx, now, peers: BTreeMap::new(), before: BTreeMap::new(), broken: None }
     }
 
     /// Runs one step: either all of it happens, or none.
@@ -108,25 +112,45 @@ impl<'t> Batch<'t> {
         if let Some(cause) = &self.broken {
             return Err(cause.again());
         }
-        let outcome = self.begin_step().and_then(|()| f(self)).and_then(|value| {
-            self.flush()?;
-            self.tx.execute_batch("RELEASE step")?;
+        self.before.clear();
+        let outcome = self.run("SAVEPOINT step").and_then(|()| f(self)).and_then(|value| {
+            self.run("RELEASE step")?;
             Ok(value)
         });
         if let Err(error) = &outcome {
-            self.peers.clear();
-            // A full disk makes SQLite end the whole transaction by itself. What came before is gone
-            // then, and what came after would be committed statement by statement.
-            if self.tx.is_autocommit() || self.tx.execute_batch("ROLLBACK TO step; RELEASE step").is_err() {
-                self.broken = Some(error.again());
-            }
+            self.take_back(error);
         }
         outcome
     }
 
-    /// Whether the steps may be committed: to be asked after the last one.
+    fn take_back(&mut self, error: &Error) {
+        // A full disk makes SQLite end the whole transaction by itself. What came before is gone then,
+        // and what came after would be committed statement by statement.
+        if self.tx.is_autocommit() || self.tx.execute_batch("ROLLBACK TO step; RELEASE step").is_err() {
+            self.broken = Some(error.again());
+            return;
+        }
+        for (key, row) in std::mem::take(&mut self.before) {
+            match row {
+                Some(row) => self.peers.insert(key, row),
+                None => self.peers.remove(&key),
+            };
+        }
+        // What an earlier step did to a peer may have been written by this one, and taken back with it.
+        self.peers.values_mut().for_each(|row| row.dirty = true);
+    }
+
+    /// What follows the last step: acknowledgements that are owed are sealed, changed peers written.
+    /// Nothing of the batch may be committed unless this succeeds.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
-        self.broken.take().map_or(Ok(()), Err)
+        if let Some(cause) = self.broken.take() {
+            return Err(cause);
+        }
+        let owed: Vec<PeerKey> = self.peers.values().filter(|p| p.heard.is_some()).map(|p| p.key).collect();
+        for key in owed {
+            self.with_peer(key, Self::seal_owed)?;
+        }
+        self.flush()
     }
 
     /// Whether a step sealed anything. Such a transaction has to be on the disk before others see it.
@@ -134,18 +158,18 @@ impl<'t> Batch<'t> {
         self.peers.values().any(|p| p.sealed)
     }
 
-    fn begin_step(&mut self) -> Result<(), Error> {
-        // The peers touched so far are written first, so that a failed step can forget its own.
-        self.flush()?;
-        Ok(self.tx.execute_batch("SAVEPOINT step")?)
+    fn run(&self, sql: &str) -> Result<(), Error> {
+        self.tx.prepare_cached(sql)?.execute([])?;
+        Ok(())
     }
 
     /// The peer, loaded at most once.
-    pub(crate) fn peer(&mut self, key: PeerKey) -> Result<&mut PeerRow, Error> {
+    pub(crate) fn peer(&mut self, key: PeerKey) -> Result<&PeerRow, Error> {
         match self.peers.entry(key) {
-            std::collections::btree_map::Entry::Occupied(e) => Ok(e.into_mut()),
-            std::collections::btree_map::Entry::Vacant(e) => {
+            Entry::Occupied(e) => Ok(e.into_mut()),
+            Entry::Vacant(e) => {
                 let row = PeerRow::load(self.tx, &self.engine.identity, key)?;
+                self.before.entry(key).or_insert(None);
                 Ok(e.insert(row))
             }
         }
@@ -159,12 +183,14 @@ impl<'t> Batch<'t> {
     ) -> Result<T, Error> {
         self.peer(key)?;
         let Some(mut row) = self.peers.remove(&key) else { return Err(Error::corrupt("peer")) };
+        self.before.entry(key).or_insert_with(|| Some(row.clone()));
         row.dirty = true;
         let outcome = f(self, &mut row);
         self.peers.insert(key, row);
         outcome
     }
 
+    /// Writes the changed peers, for statements that look at what a [`PeerRow`] holds.
     fn flush(&mut self) -> Result<(), Error> {
         for row in self.peers.values_mut().filter(|row| row.dirty) {
             row.save(self.tx)?;

@@ -266,6 +266,7 @@ impl Batch<'_> {
 
     /// The relay has closed the mailbox of a pairing that ended.
     pub(crate) fn box_closed(&mut self, peer: PeerKey) -> Result<(), Error> {
+        self.flush()?;
         self.tx.execute("UPDATE peer SET box_gone = 0 WHERE id = ? AND state > 2", [peer.0])?;
         Ok(())
     }
@@ -289,6 +290,9 @@ impl Batch<'_> {
         envelopes: &[(Cursor, Vec<u8>)],
     ) -> Result<Arrival, Error> {
         let Some((peer, stands)) = self.peer_of_box(mailbox)? else { return Err(Error::UnknownPeer) };
+        if !self.peer(peer)?.stage.is_live() {
+            return Err(Error::UnknownPeer);
+        }
         if stands != before {
             return Err(Error::Internal("the mailbox was read elsewhere meanwhile"));
         }
@@ -311,7 +315,7 @@ impl Batch<'_> {
     fn peer_of_box(&self, mailbox: &MailboxId) -> Result<Option<(PeerKey, Option<Cursor>)>, Error> {
         Ok(self
             .tx
-            .prepare_cached("SELECT id, box_inc, box_seq FROM peer WHERE box_id = ? AND state <= 2")?
+            .prepare_cached("SELECT id, box_inc, box_seq FROM peer WHERE box_id = ?")?
             .query_row([mailbox.as_bytes()], |r| Ok((PeerKey(r.get(0)?), read_cursor(r.get(1)?, r.get(2)?))))
             .optional()?)
     }

@@ -51,7 +51,8 @@ impl Stage {
     }
 }
 
-/// A pairing while a batch works on it.
+/// A pairing while a batch works on it. It is copied only to be put back when a step fails.
+#[derive(Clone)]
 pub(crate) struct PeerRow {
     pub(crate) key: PeerKey,
     pub(crate) name: String,
@@ -60,7 +61,7 @@ pub(crate) struct PeerRow {
     pub(crate) verified: bool,
     pub(crate) link: Link,
     pub(crate) pinned: IdentityPublic,
-    pub(crate) session: Session,
+    pub(crate) session: Restorable,
     pub(crate) own: SendChain,
     pub(crate) theirs: ReceiveChain,
     pub(crate) proc: u64,
@@ -89,8 +90,41 @@ pub(crate) struct PeerRow {
     pub(crate) status_at: Option<Timestamp>,
     pub(crate) status_k: u32,
     pub(crate) to_cert: Certificate,
+    /// Something came in, or was closed, in this batch.
+    pub(super) heard: Option<Heard>,
     pub(super) dirty: bool,
     pub(super) sealed: bool,
+}
+
+/// What an answer at the end of the batch has to take account of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Heard {
+    /// The peer has begun a new chain.
+    pub(super) turned: bool,
+}
+
+/// A session of which a copy may be kept for as long as the transaction that changes it is open: what
+/// the copy replaces was never told to anyone.
+pub(crate) struct Restorable(Session);
+
+impl Clone for Restorable {
+    fn clone(&self) -> Self {
+        Self(self.0.duplicate())
+    }
+}
+
+impl std::ops::Deref for Restorable {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Restorable {
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.0
+    }
 }
 
 impl PeerRow {
@@ -115,7 +149,7 @@ impl PeerRow {
             verified: r.get("verified")?,
             link: Link { session: session_id, own: own.root(), peer: Root::from_bytes(r.get("root")?) },
             pinned: chain.current(),
-            session: Session::from_bytes(session).map_err(|_| corrupt())?,
+            session: Restorable(Session::from_bytes(session).map_err(|_| corrupt())?),
             own: SendChain { last: r.get("own_last")?, head: RecordHash::from_bytes(r.get("own_head")?) },
             theirs: ReceiveChain { recv: r.get("recv")?, head: RecordHash::from_bytes(r.get("recv_head")?) },
             proc: r.get("proc")?,
@@ -137,6 +171,7 @@ impl PeerRow {
             status_at: r.get::<_, Option<u64>>("status_at")?.map(Timestamp::from_millis),
             status_k: r.get("status_k")?,
             to_cert: Certificate::from_stored(&cert).map_err(|_| corrupt())?,
+            heard: None,
             dirty: false,
             sealed: false,
         })

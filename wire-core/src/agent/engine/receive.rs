@@ -6,6 +6,7 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use super::send::Hello;
+use super::peer::Heard;
 use super::{Batch, PeerKey, PeerRow, Stage};
 use crate::agent::entropy::os_rng;
 use crate::agent::error::Error;
@@ -38,8 +39,6 @@ pub(crate) struct Arrival {
     pub(crate) rejected: usize,
     /// The pairing was completed by this batch.
     pub(crate) paired: bool,
-    /// The peer has begun a new chain.
-    turned: bool,
 }
 
 /// Why an envelope had no effect.
@@ -58,6 +57,7 @@ impl Batch<'_> {
         self.with_peer(peer, |batch, p| {
             let mut arrival = Arrival::default();
             let was = p.stage;
+            p.heard.get_or_insert_default();
             p.session.expire(batch.now);
             for envelope in envelopes {
                 if !p.stage.is_open() {
@@ -72,7 +72,6 @@ impl Batch<'_> {
                 batch.advance_proc(p)?;
             }
             arrival.paired = was == Stage::Pending && p.stage == Stage::Paired;
-            batch.seal_owed(p, arrival.turned)?;
             Ok(arrival)
         })
     }
@@ -101,7 +100,7 @@ impl Batch<'_> {
         };
         match record::open(&opened.payload, &p.link, &p.pinned) {
             Ok(Inbound::Control(control)) => {
-                commit(p, opened.step, arrival)?;
+                commit(p, opened.step)?;
                 self.apply_control(p, control.get())?;
                 Ok(Ok(()))
             }
@@ -121,25 +120,25 @@ impl Batch<'_> {
         match p.theirs.place(record) {
             Placement::Behind => {
                 let known = self.stored(p.key, seq)?;
-                commit(p, step, arrival)?;
+                commit(p, step)?;
                 self.compare(p, record, known)?;
                 p.owe_repeated_ack(self.now);
             }
             Placement::Broken => {
-                commit(p, step, arrival)?;
+                commit(p, step)?;
                 let head = p.theirs.head;
                 p.freeze(self.tx, self.now, seq, "broken chain", (record.cose(), head.as_bytes()))?;
             }
             Placement::Ahead => {
                 if let Some(known) = self.stored(p.key, seq)? {
-                    commit(p, step, arrival)?;
+                    commit(p, step)?;
                     self.compare(p, record, Some(known))?;
                 } else {
                     // A peer has at most so many records under way; what lies further off is none of them.
                     if seq > p.theirs.recv.saturating_add(MAX_HELD) || !self.may_hold(p)? {
                         return Ok(Err(Reject::Because("hold limit")));
                     }
-                    commit(p, step, arrival)?;
+                    commit(p, step)?;
                     self.store(p.key, record, Inward::Held)?;
                     if let Some((count, bytes)) = &mut p.held {
                         *count += 1;
@@ -149,7 +148,7 @@ impl Batch<'_> {
                 p.ack_owed = true;
             }
             Placement::Next => {
-                commit(p, step, arrival)?;
+                commit(p, step)?;
                 p.theirs.advance(record);
                 self.apply_record_ack(p, &record.header().ack)?;
                 let state = self.take_effect(p, record)?;
@@ -349,9 +348,9 @@ impl Batch<'_> {
     }
 }
 
-fn commit(p: &mut PeerRow, step: Step, arrival: &mut Arrival) -> Result<(), Error> {
+fn commit(p: &mut PeerRow, step: Step) -> Result<(), Error> {
     if step.turns() {
-        arrival.turned = true;
+        p.heard = Some(Heard { turned: true });
         p.control_says = None;
     }
     if step.number() >= LONG_CHAIN {

@@ -95,7 +95,12 @@ impl Side {
 
     /// A transaction in which a test makes the steps itself.
     pub(super) fn batch<T>(&self, f: impl FnOnce(&mut Batch<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        self.store().write(|tx| f(&mut Batch::new(&self.engine, tx, self.now())))
+        self.store().write(|tx| {
+            let mut batch = Batch::new(&self.engine, tx, self.now());
+            let value = f(&mut batch)?;
+            batch.finish()?;
+            Ok(value)
+        })
     }
 
     pub(super) fn read<T>(&self, f: impl FnOnce(&Batch<'_>) -> Result<T, Error>) -> T {
