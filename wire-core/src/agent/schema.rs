@@ -1,7 +1,8 @@
 //! The tables of an agent's store.
 //!
 //! One row of `peer` is one pairing: identity pinned, session, both chains, both mailboxes. What we
-//! say stands in `outbox`, what the peer says in `inbox`, each by the sender's seq.
+//! say stands in `outbox`, what the peer says in `inbox`, each by the sender's seq. States change often
+//! and long bytes do not, so they lie in tables of their own: SQLite writes a changed row as a whole.
 
 use super::store::Migration;
 
@@ -37,7 +38,6 @@ CREATE TABLE peer (
     reset_own   BLOB NOT NULL,
     reset_peer  BLOB NOT NULL,
     session_id  BLOB NOT NULL,
-    session     BLOB NOT NULL,
     own_last    INTEGER NOT NULL,
     own_head    BLOB NOT NULL,
     recv        INTEGER NOT NULL,
@@ -76,6 +76,11 @@ CREATE TABLE peer (
 CREATE UNIQUE INDEX peer_name ON peer (name) WHERE state < 3;
 CREATE UNIQUE INDEX peer_root ON peer (root) WHERE state = 1;
 
+CREATE TABLE session (
+    peer        INTEGER PRIMARY KEY REFERENCES peer (id),
+    ratchet     BLOB NOT NULL
+) STRICT;
+
 CREATE TABLE outbox (
     peer        INTEGER NOT NULL REFERENCES peer (id),
     seq         INTEGER NOT NULL,
@@ -88,13 +93,20 @@ CREATE TABLE outbox (
     env_hash    BLOB,
     expires     INTEGER,                    -- when the relay will have dropped it
     let_go      INTEGER NOT NULL,           -- the relay says that the peer acknowledged these bytes
-    salt        BLOB NOT NULL,
-    -- What is long comes last: SQLite reads through it to reach what lies behind.
-    cose        BLOB NOT NULL,
-    body        BLOB NOT NULL,
-    envelope    BLOB,                       -- exact sealed bytes, until received
+    size        INTEGER NOT NULL,           -- of the envelope; 0 when there is none any more
+    n           INTEGER NOT NULL,           -- of its record and its envelope
     PRIMARY KEY (peer, seq)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE outbox_record (
+    n           INTEGER PRIMARY KEY,
+    salt        BLOB NOT NULL,
+    cose        BLOB NOT NULL,
+    body        BLOB NOT NULL
+) STRICT;
+CREATE TABLE outbox_envelope (
+    n           INTEGER PRIMARY KEY,
+    bytes       BLOB NOT NULL               -- exact sealed bytes, until received
+) STRICT;
 CREATE INDEX outbox_state ON outbox (peer, state, seq);
 CREATE INDEX outbox_expires ON outbox (expires) WHERE state = 1;
 CREATE UNIQUE INDEX outbox_id ON outbox (id, peer);
@@ -115,8 +127,11 @@ CREATE TABLE inbox (
     hash        BLOB NOT NULL,
     attempts    INTEGER NOT NULL,
     claimed_by  TEXT,
-    claimed_at  INTEGER,
-    salt        BLOB,
+    claimed_at  INTEGER
+) STRICT;
+CREATE TABLE inbox_record (
+    n           INTEGER PRIMARY KEY,        -- as in inbox
+    salt        BLOB,                       -- null, as the body, where that was withdrawn
     cose        BLOB NOT NULL,
     body        BLOB
 ) STRICT;

@@ -167,6 +167,12 @@ impl Session {
         })
     }
 
+    /// Rises with every change.
+    #[cfg(feature = "client")]
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// A copy to fall back to where what this one does next is never told to anyone.
     #[cfg(feature = "client")]
     pub(crate) fn duplicate(&self) -> Self {

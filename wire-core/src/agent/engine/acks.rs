@@ -9,15 +9,18 @@ use crate::agent::state::Delivery;
 use crate::envelope::EnvelopeHash;
 use crate::record::{Ack, Control, ControlKind, Reason, RecordHash};
 
+/// Sealed bytes of a range.
+pub(super) const SEALED_BYTES: &str =
+    "SELECT coalesce(sum(size), 0) FROM outbox WHERE peer = ? AND seq BETWEEN ? AND ?";
+/// Nobody needs the envelopes of a range any more.
+pub(super) const DROP_ENVELOPES: &str = "DELETE FROM outbox_envelope
+    WHERE n IN (SELECT o.n FROM outbox o WHERE o.peer = ? AND o.seq BETWEEN ? AND ?)";
 /// Marks a range as received.
 pub(super) const RECEIVED: &str =
-    "UPDATE outbox SET state = 2, envelope = NULL WHERE peer = ? AND seq BETWEEN ? AND ? AND state < 2";
+    "UPDATE outbox SET state = 2, size = 0 WHERE peer = ? AND seq BETWEEN ? AND ? AND state < 2";
 /// Marks a range as processed.
 pub(super) const PROCESSED: &str =
     "UPDATE outbox SET state = 3 WHERE peer = ? AND seq BETWEEN ? AND ? AND state = 2";
-/// Sealed bytes above a seq.
-pub(super) const UNACKED_BYTES: &str =
-    "SELECT coalesce(sum(length(envelope)), 0) FROM outbox WHERE peer = ? AND seq > ?";
 
 impl Batch<'_> {
     pub(super) fn apply_control(&mut self, p: &mut PeerRow, control: &Control) -> Result<(), Error> {
@@ -57,12 +60,14 @@ impl Batch<'_> {
         p.checked = Some((ack.recv, ack.head));
         p.peer_seen = p.peer_seen.max(ack.seen);
         if ack.recv > p.peer_recv {
-            self.tx.prepare_cached(RECEIVED)?.execute(params![p.key.0, p.peer_recv + 1, ack.recv])?;
+            let range = params![p.key.0, p.peer_recv + 1, ack.recv];
+            let sealed: u64 = self.tx.prepare_cached(SEALED_BYTES)?.query_row(range, |r| r.get(0))?;
+            self.tx.prepare_cached(DROP_ENVELOPES)?.execute(range)?;
+            self.tx.prepare_cached(RECEIVED)?.execute(range)?;
+            p.unacked = p.unacked.saturating_sub(sealed);
             p.peer_recv = ack.recv;
             p.status_k = 0;
             p.status_at = (p.own.last > p.peer_recv).then(|| self.now.plus_millis(STATUS_FIRST_MS));
-            p.unacked =
-                self.tx.prepare_cached(UNACKED_BYTES)?.query_row(params![p.key.0, ack.recv], |r| r.get(0))?;
         }
         if ack.proc > p.peer_proc {
             self.note_processed(p, ack)?;

@@ -46,7 +46,8 @@ pub(crate) enum Handed {
     Nothing,
 }
 
-const COLUMNS: &str = "i.n, i.peer, p.name, p.root, i.id, i.kind, i.ctype, i.re, i.ts, i.arrived, i.body";
+const COLUMNS: &str = "i.n, i.peer, p.name, p.root, i.id, i.kind, i.ctype, i.re, i.ts, i.arrived, r.body";
+const RECORDS: &str = "inbox i JOIN inbox_record r ON r.n = i.n JOIN peer p ON p.id = i.peer";
 
 /// Whether anything is ready.
 pub(super) const READY: &str = "SELECT 1 FROM inbox i WHERE state = 1 LIMIT 1";
@@ -101,7 +102,7 @@ impl Batch<'_> {
                 "UPDATE inbox SET claimed_by = ?, claimed_at = ?, attempts = attempts + 1 WHERE n = ?",
             )?
             .execute(params![process, self.now.as_millis(), n])?;
-        let sql = format!("SELECT {COLUMNS} FROM inbox i JOIN peer p ON p.id = i.peer WHERE i.n = ?");
+        let sql = format!("SELECT {COLUMNS} FROM {RECORDS} WHERE i.n = ?");
         let item = self.tx.prepare_cached(&sql)?.query_row([n], InboxItem::read)?;
         Ok(Handed::Item(Box::new(item)))
     }
@@ -137,9 +138,7 @@ impl Batch<'_> {
 
     /// What is ready, oldest first, without claiming anything.
     pub(crate) fn list_inbox(&self, max: u32) -> Result<Vec<InboxItem>, Error> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM inbox i JOIN peer p ON p.id = i.peer WHERE i.state IN (1, 2) ORDER BY i.n LIMIT ?"
-        );
+        let sql = format!("SELECT {COLUMNS} FROM {RECORDS} WHERE i.state IN (1, 2) ORDER BY i.n LIMIT ?");
         let mut statement = self.tx.prepare_cached(&sql)?;
         let items = statement.query_map([max], InboxItem::read)?.collect::<Result<_, _>>()?;
         Ok(items)
@@ -154,24 +153,20 @@ impl Batch<'_> {
 
     /// One of them, if it still waits.
     pub(crate) fn waiting_row(&self, n: i64) -> Result<Option<InboxItem>, Error> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM inbox i JOIN peer p ON p.id = i.peer WHERE i.n = ? AND i.state IN (1, 2)"
-        );
+        let sql = format!("SELECT {COLUMNS} FROM {RECORDS} WHERE i.n = ? AND i.state IN (1, 2)");
         Ok(self.tx.prepare_cached(&sql)?.query_row([n], InboxItem::read).optional()?)
     }
 
     /// The record with this id, whoever sent it, if it still waits.
     pub(crate) fn find_inbox(&self, id: &RecordId) -> Result<Option<InboxItem>, Error> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM inbox i JOIN peer p ON p.id = i.peer WHERE i.id = ? AND i.state IN (1, 2)"
-        );
+        let sql = format!("SELECT {COLUMNS} FROM {RECORDS} WHERE i.id = ? AND i.state IN (1, 2)");
         Ok(self.tx.prepare_cached(&sql)?.query_row([id.as_bytes()], InboxItem::read).optional()?)
     }
 
     /// Like [`Batch::find_inbox`], but also what was processed: a reply may name it later.
     pub(crate) fn find_received(&self, id: &RecordId) -> Result<Option<InboxItem>, Error> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM inbox i JOIN peer p ON p.id = i.peer WHERE i.id = ? AND i.state <> 0 ORDER BY i.n DESC LIMIT 1"
+            "SELECT {COLUMNS} FROM {RECORDS} WHERE i.id = ? AND i.state <> 0 ORDER BY i.n DESC LIMIT 1"
         );
         Ok(self.tx.prepare_cached(&sql)?.query_row([id.as_bytes()], InboxItem::read).optional()?)
     }
@@ -179,7 +174,7 @@ impl Batch<'_> {
     /// The reply to an ask, if it is here. Taking it does not consume it; [`Batch::close`] does.
     pub(crate) fn reply_to(&self, peer: PeerKey, ask: &RecordId) -> Result<Option<InboxItem>, Error> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM ask a JOIN inbox i ON i.n = a.reply JOIN peer p ON p.id = i.peer
+            "SELECT {COLUMNS} FROM {RECORDS} JOIN ask a ON a.reply = i.n
              WHERE a.peer = ? AND a.id = ?"
         );
         Ok(self

@@ -137,7 +137,7 @@ impl<'t> Batch<'t> {
             };
         }
         // What an earlier step did to a peer may have been written by this one, and taken back with it.
-        self.peers.values_mut().for_each(|row| row.dirty = true);
+        self.peers.values_mut().for_each(PeerRow::write_again);
     }
 
     /// What follows the last step: acknowledgements that are owed are sealed, changed peers written.
@@ -194,7 +194,6 @@ impl<'t> Batch<'t> {
     fn flush(&mut self) -> Result<(), Error> {
         for row in self.peers.values_mut().filter(|row| row.dirty) {
             row.save(self.tx)?;
-            row.dirty = false;
         }
         Ok(())
     }

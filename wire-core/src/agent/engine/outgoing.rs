@@ -23,20 +23,21 @@ const MAX_KEEP_MS: u64 = 60 * 24 * 3_600_000;
 /// Peers with something to post.
 pub(super) const UNPOSTED: &str = "SELECT id FROM peer p WHERE state <= 1 AND (control_due = 1
     OR EXISTS (SELECT 1 FROM outbox o INDEXED BY outbox_state
-               WHERE o.peer = p.id AND o.state = 0 AND o.envelope IS NOT NULL))";
+               WHERE o.peer = p.id AND o.state = 0 AND o.size > 0))";
 /// The first that a peer has not been posted.
-pub(super) const NEXT_POST: &str = "SELECT seq, envelope FROM outbox o INDEXED BY outbox_state
-    WHERE peer = ? AND state = 0 AND envelope IS NOT NULL ORDER BY seq LIMIT ?";
+pub(super) const NEXT_POST: &str = "SELECT o.seq, e.bytes
+    FROM outbox o INDEXED BY outbox_state CROSS JOIN outbox_envelope e ON e.n = o.n
+    WHERE o.peer = ? AND o.state = 0 ORDER BY o.seq LIMIT ?";
 /// Whether time has brought something.
 pub(super) const TIME_DUE: &str = "SELECT 1 FROM peer
     WHERE (state <= 1 AND own_last > peer_recv AND status_at <= ?1) OR (state = 0 AND deadline <= ?1)
-    UNION ALL SELECT 1 FROM outbox o WHERE state = 1 AND expires <= ?1 AND envelope IS NOT NULL LIMIT 1";
+    UNION ALL SELECT 1 FROM outbox o WHERE state = 1 AND expires <= ?1 AND size > 0 LIMIT 1";
 /// What the relay has lost is posted again.
 pub(super) const REQUEUE_ALL: &str = "UPDATE outbox AS o INDEXED BY outbox_state SET state = 0
-    WHERE peer = ? AND state = 1 AND envelope IS NOT NULL";
+    WHERE peer = ? AND state = 1 AND size > 0";
 /// What the relay will have dropped is posted again.
 pub(super) const REQUEUE_EXPIRED: &str = "UPDATE outbox AS o SET state = 0, expires = NULL
-    WHERE state = 1 AND expires <= ? AND envelope IS NOT NULL";
+    WHERE state = 1 AND expires <= ? AND size > 0";
 
 /// Where we post to.
 pub(crate) struct PostTarget {

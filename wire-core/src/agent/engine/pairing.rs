@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{Batch, Closing, PeerKey, PeerRow, Stage};
+use super::{Batch, Closing, PeerKey, PeerRow, Stage, acks};
 use crate::agent::error::Error;
 use crate::agent::state::Inward;
 use crate::identity::Root;
@@ -100,11 +100,11 @@ impl Batch<'_> {
         let start = SendChain::start(&session_id);
         self.tx.execute(
             "INSERT INTO peer (root, name, display, statements, state, since, deadline, sas, hello, verified,
-                reset_own, reset_peer, session_id, session, own_last, own_head, recv, recv_head, proc,
+                reset_own, reset_peer, session_id, own_last, own_head, recv, recv_head, proc,
                 peer_recv, peer_proc, peer_seen, unacked, cseq_own, cseq_peer, peer_last, acked_at, ack_owed, said_recv, said_proc,
                 control_due, status_k,
                 box_seed, box_id, box_url, box_epoch, box_seq, box_gone, to_seed, to_cert, to_url, to_relay)
-             VALUES (?, ?, ?, ?, 0, ?, ?, ?, 0, 0, ?, ?, ?, ?, 0, ?, 0, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+             VALUES (?, ?, ?, ?, 0, ?, ?, ?, 0, 0, ?, ?, ?, 0, ?, 0, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
                 ?, ?, ?, 0, 0, 0, ?, ?, ?, ?)",
             params![
                 root.as_bytes(),
@@ -117,7 +117,6 @@ impl Batch<'_> {
                 e.reset_keys.own.expose(),
                 e.reset_keys.peer.expose(),
                 session_id.as_bytes(),
-                &*session,
                 start.head.as_bytes(),
                 start.head.as_bytes(),
                 new.mailbox.seed().as_slice(),
@@ -130,6 +129,7 @@ impl Batch<'_> {
             ],
         )?;
         let key = PeerKey(self.tx.last_insert_rowid());
+        self.tx.execute("INSERT INTO session (peer, ratchet) VALUES (?, ?)", params![key.0, &*session])?;
         self.forget_orphan(new.mailbox)?;
         if !new.verify {
             self.with_peer(key, |batch, p| batch.send_hello(p))?;
@@ -191,7 +191,8 @@ impl Batch<'_> {
             p.status_at = None;
             let closing = if stage == Stage::Abandoned { Closing::Delete } else { Closing::Revoke };
             batch.tx.execute("UPDATE peer SET box_gone = ? WHERE id = ?", params![closing as i64, peer.0])?;
-            batch.tx.execute("UPDATE outbox SET envelope = NULL WHERE peer = ?", [peer.0])?;
+            batch.tx.execute(acks::DROP_ENVELOPES, params![peer.0, 0, i64::MAX])?;
+            batch.tx.execute("UPDATE outbox SET size = 0 WHERE peer = ? AND size > 0", [peer.0])?;
             if stage != Stage::Replaced {
                 // What a peer said who was only replaced is still for the application to take.
                 batch.tx.execute(

@@ -92,6 +92,8 @@ pub(crate) struct PeerRow {
     pub(crate) to_cert: Certificate,
     /// Something came in, or was closed, in this batch.
     pub(super) heard: Option<Heard>,
+    /// Which generation of the session is in the store, if that is known.
+    stored: Option<u64>,
     pub(super) dirty: bool,
     pub(super) sealed: bool,
 }
@@ -129,7 +131,9 @@ impl std::ops::DerefMut for Restorable {
 
 impl PeerRow {
     pub(super) fn load(tx: &Connection, own: &Identity, key: PeerKey) -> Result<Self, Error> {
-        let mut statement = tx.prepare_cached("SELECT * FROM peer WHERE id = ?")?;
+        let mut statement = tx.prepare_cached(
+            "SELECT p.*, s.ratchet FROM peer p JOIN session s ON s.peer = p.id WHERE p.id = ?",
+        )?;
         statement.query_row([key.0], |r| Ok(Self::read(r, own, key))).optional()?.ok_or(Error::UnknownPeer)?
     }
 
@@ -139,7 +143,8 @@ impl PeerRow {
         let statements: Vec<u8> = r.get("statements")?;
         let chain = StatementChain::from_stored(&statements).map_err(|_| corrupt())?;
         // Read where it lies: a copy would have to be wiped.
-        let session = r.get_ref("session")?.as_blob().map_err(|_| corrupt())?;
+        let session = r.get_ref("ratchet")?.as_blob().map_err(|_| corrupt())?;
+        let session = Restorable(Session::from_bytes(session).map_err(|_| corrupt())?);
         let cert: Vec<u8> = r.get("to_cert")?;
         Ok(Self {
             key,
@@ -149,7 +154,8 @@ impl PeerRow {
             verified: r.get("verified")?,
             link: Link { session: session_id, own: own.root(), peer: Root::from_bytes(r.get("root")?) },
             pinned: chain.current(),
-            session: Restorable(Session::from_bytes(session).map_err(|_| corrupt())?),
+            stored: Some(session.generation()),
+            session,
             own: SendChain { last: r.get("own_last")?, head: RecordHash::from_bytes(r.get("own_head")?) },
             theirs: ReceiveChain { recv: r.get("recv")?, head: RecordHash::from_bytes(r.get("recv_head")?) },
             proc: r.get("proc")?,
@@ -177,9 +183,9 @@ impl PeerRow {
         })
     }
 
-    pub(super) fn save(&self, tx: &Connection) -> Result<(), Error> {
+    pub(super) fn save(&mut self, tx: &Connection) -> Result<(), Error> {
         let mut statement = tx.prepare_cached(
-            "UPDATE peer SET state = :state, hello = :hello, verified = :verified, session = :session,
+            "UPDATE peer SET state = :state, hello = :hello, verified = :verified,
                 own_last = :own_last, own_head = :own_head, recv = :recv, recv_head = :recv_head, proc = :proc,
                 peer_recv = :peer_recv, peer_proc = :peer_proc, peer_seen = :peer_seen, unacked = :unacked,
                 cseq_own = :cseq_own, cseq_peer = :cseq_peer,
@@ -189,13 +195,11 @@ impl PeerRow {
                 status_at = :status_at, status_k = :status_k, to_cert = :to_cert
              WHERE id = :id",
         )?;
-        let session = self.session.to_bytes();
         statement.execute(named_params! {
             ":id": self.key.0,
             ":state": self.stage as i64,
             ":hello": self.hello,
             ":verified": self.verified,
-            ":session": &*session,
             ":own_last": self.own.last,
             ":own_head": self.own.head.as_bytes(),
             ":recv": self.theirs.recv,
@@ -219,7 +223,20 @@ impl PeerRow {
             ":status_k": self.status_k,
             ":to_cert": self.to_cert.as_bytes().as_slice(),
         })?;
+        let generation = self.session.generation();
+        if self.stored != Some(generation) {
+            tx.prepare_cached("UPDATE session SET ratchet = ? WHERE peer = ?")?
+                .execute(params![&*self.session.to_bytes(), self.key.0])?;
+            self.stored = Some(generation);
+        }
+        self.dirty = false;
         Ok(())
+    }
+
+    /// What was written of it may have been taken back.
+    pub(super) fn write_again(&mut self) {
+        self.stored = None;
+        self.dirty = true;
     }
 
     /// Stops the session and keeps what proves why, the first few times.

@@ -5,8 +5,8 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::send::Hello;
 use super::peer::Heard;
+use super::send::Hello;
 use super::{Batch, PeerKey, PeerRow, Stage};
 use crate::agent::entropy::os_rng;
 use crate::agent::error::Error;
@@ -28,7 +28,8 @@ const LONG_CHAIN: u32 = 400;
 
 /// How many records are held, and the bytes of their bodies.
 pub(super) const HELD: &str =
-    "SELECT count(*), coalesce(sum(length(body)), 0) FROM inbox WHERE state = 0 AND peer = ?";
+    "SELECT count(*), coalesce(sum(length(r.body)), 0) FROM inbox i JOIN inbox_record r ON r.n = i.n
+     WHERE i.state = 0 AND i.peer = ?";
 
 /// What a batch of envelopes brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -212,17 +213,19 @@ impl Batch<'_> {
             let held = self
                 .tx
                 .prepare_cached(
-                    "SELECT cose, salt, body FROM inbox WHERE peer = ? AND seq = ? AND state = 0",
+                    "SELECT r.cose, r.salt, r.body, i.n FROM inbox i JOIN inbox_record r ON r.n = i.n
+                     WHERE i.peer = ? AND i.seq = ? AND i.state = 0",
                 )?
                 .query_row(params![p.key.0, next], |r| {
                     Ok((
                         r.get::<_, Vec<u8>>(0)?,
                         r.get::<_, Option<Vec<u8>>>(1)?,
                         r.get::<_, Option<Vec<u8>>>(2)?,
+                        r.get::<_, i64>(3)?,
                     ))
                 })
                 .optional()?;
-            let Some((cose, salt, body)) = held else { return Ok(()) };
+            let Some((cose, salt, body, was)) = held else { return Ok(()) };
             let record = VerifiedRecord::reopen(&cose, salt.as_deref(), body.as_deref(), &p.link, &p.pinned)
                 .map_err(|_| Error::corrupt("held record"))?;
             if p.theirs.place(&record) != Placement::Next {
@@ -233,11 +236,13 @@ impl Batch<'_> {
             self.apply_record_ack(p, &record.header().ack)?;
             let state = self.take_effect(p, &record)?;
             // It joins now, so it comes after what joined before, whenever it arrived.
-            self.tx
+            let n: i64 = self
+                .tx
                 .prepare_cached(
-                    "UPDATE inbox SET state = ?, n = (SELECT max(n) + 1 FROM inbox) WHERE peer = ? AND seq = ?",
+                    "UPDATE inbox SET state = ?, n = (SELECT max(n) + 1 FROM inbox) WHERE n = ? RETURNING n",
                 )?
-                .execute(params![state as i64, p.key.0, next])?;
+                .query_row(params![state as i64, was], |r| r.get(0))?;
+            self.tx.prepare_cached("UPDATE inbox_record SET n = ? WHERE n = ?")?.execute([n, was])?;
             p.held = None;
             self.note_reply(p.key, &record, state)?;
             arrival.records += 1;
@@ -252,8 +257,8 @@ impl Batch<'_> {
         };
         self.tx
             .prepare_cached(
-                "INSERT INTO inbox (peer, seq, id, kind, ctype, re, ts, arrived, state, prev, hash, cose, salt, body, attempts)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+                "INSERT INTO inbox (peer, seq, id, kind, ctype, re, ts, arrived, state, prev, hash, attempts)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
             )?
             .execute(params![
                 peer.0,
@@ -267,10 +272,10 @@ impl Batch<'_> {
                 state as i64,
                 h.prev.as_bytes(),
                 record.hash().as_bytes(),
-                record.cose(),
-                salt,
-                body,
             ])?;
+        self.tx
+            .prepare_cached("INSERT INTO inbox_record (n, salt, cose, body) VALUES (?, ?, ?, ?)")?
+            .execute(params![self.tx.last_insert_rowid(), salt, record.cose(), body])?;
         self.note_reply(peer, record, state)
     }
 
@@ -297,7 +302,7 @@ impl Batch<'_> {
     fn stored(&self, peer: PeerKey, seq: u64) -> Result<Option<(RecordHash, Vec<u8>)>, Error> {
         Ok(self
             .tx
-            .prepare_cached("SELECT hash, cose FROM inbox WHERE peer = ? AND seq = ?")?
+            .prepare_cached("SELECT i.hash, r.cose FROM inbox i JOIN inbox_record r ON r.n = i.n WHERE i.peer = ? AND i.seq = ?")?
             .query_row(params![peer.0, seq], |r| Ok((RecordHash::from_bytes(r.get(0)?), r.get(1)?)))
             .optional()?)
     }

@@ -115,9 +115,14 @@ impl Batch<'_> {
         envelope: &[u8],
     ) -> Result<(), Error> {
         self.tx
+            .prepare_cached("INSERT INTO outbox_record (salt, cose, body) VALUES (?, ?, ?)")?
+            .execute(params![record.salt.as_bytes(), record.cose, record.body])?;
+        let n = self.tx.last_insert_rowid();
+        self.keep_envelope(n, envelope)?;
+        self.tx
             .prepare_cached(
-                "INSERT INTO outbox (peer, seq, id, key, kind, created, state, hash, cose, salt, body, envelope, env_hash, let_go)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+                "INSERT INTO outbox (peer, seq, id, key, kind, created, state, hash, env_hash, let_go, size, n)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
             )?
             .execute(params![
                 p.key.0,
@@ -128,12 +133,17 @@ impl Batch<'_> {
                 self.now.as_millis(),
                 Delivery::Queued as i64,
                 record.hash.as_bytes(),
-                record.cose,
-                record.salt.as_bytes(),
-                record.body,
-                envelope,
                 EnvelopeHash::of(envelope).as_bytes(),
+                envelope.len() as u64,
+                n,
             ])?;
+        Ok(())
+    }
+
+    fn keep_envelope(&self, n: i64, envelope: &[u8]) -> Result<(), Error> {
+        self.tx
+            .prepare_cached("INSERT OR REPLACE INTO outbox_envelope (n, bytes) VALUES (?, ?)")?
+            .execute(params![n, envelope])?;
         Ok(())
     }
 
@@ -143,26 +153,30 @@ impl Batch<'_> {
         let row = self
             .tx
             .prepare_cached(
-                "SELECT cose, salt, body, hash FROM outbox WHERE peer = ? AND seq = ? AND state < 2",
+                "SELECT r.cose, r.salt, r.body, o.hash, o.n, o.size FROM outbox o JOIN outbox_record r ON r.n = o.n
+                 WHERE o.peer = ? AND o.seq = ? AND o.state < 2",
             )?
             .query_row(params![p.key.0, seq], |r| {
-                Ok(SignedRecord {
+                let record = SignedRecord {
                     seq,
                     cose: r.get(0)?,
                     salt: crate::record::Salt::from_bytes(r.get(1)?),
                     body: r.get(2)?,
                     hash: crate::record::RecordHash::from_bytes(r.get(3)?),
-                })
+                };
+                Ok((record, r.get(4)?, r.get::<_, u64>(5)?))
             })
             .optional()?;
-        let Some(record) = row else { return Ok(()) };
+        let Some((record, n, old_size)) = row else { return Ok(()) };
         // A full chain waits: the peer's next message turns the ratchet and makes room.
         let Ok(envelope) = seal(p, Lane::Reserved, &record.to_payload()) else { return Ok(()) };
         self.tx
             .prepare_cached(
-                "UPDATE outbox SET envelope = ?, env_hash = ?, state = 0, let_go = 0 WHERE peer = ? AND seq = ?",
+                "UPDATE outbox SET size = ?, env_hash = ?, state = 0, let_go = 0 WHERE peer = ? AND seq = ?",
             )?
-            .execute(params![envelope, EnvelopeHash::of(&envelope).as_bytes(), p.key.0, seq])?;
+            .execute(params![envelope.len() as u64, EnvelopeHash::of(&envelope).as_bytes(), p.key.0, seq])?;
+        self.keep_envelope(n, &envelope)?;
+        p.unacked = p.unacked.saturating_sub(old_size) + envelope.len() as u64;
         Ok(())
     }
 

@@ -121,7 +121,7 @@ fn each_kind_is_put_aside_and_ten_thousand_good_ones_arrive_once_and_in_order() 
     assert!(w.bob.value::<u64>("SELECT count(*) FROM quarantine") <= 256);
     assert_eq!(w.bob.value::<u64>("SELECT count(*) FROM evidence"), 0);
     assert_eq!(w.bob.value::<u64>("SELECT count(*) FROM inbox"), 10_001, "and HELLO");
-    assert!(w.bob.value::<u64>("SELECT max(length(session)) FROM peer") < 250_000);
+    assert!(w.bob.value::<u64>("SELECT max(length(ratchet)) FROM session") < 250_000);
 }
 
 /// Hands everything out and closes it, in one transaction.

@@ -16,7 +16,7 @@ fn nothing_more_is_sent_taken_or_handed_out() {
     assert_eq!(w.bob.handle(), None);
     assert!(!w.bob.read(|b| b.has_ready()), "or a reader would wait for it in a circle");
     assert!(w.bob.read(|b| b.list_inbox(10)).is_empty());
-    assert_eq!(w.bob.value::<u64>("SELECT count(envelope) FROM outbox"), 0);
+    assert_eq!(w.bob.value::<u64>("SELECT count(*) FROM outbox_envelope"), 0);
 
     let boxes = w.bob.read(|b| b.own_boxes());
     assert_eq!(boxes.iter().map(|o| o.closing).collect::<Vec<_>>(), [Some(Closing::Revoke)]);
