@@ -174,7 +174,7 @@ impl Case {
     fn open(&self) -> Duration {
         let mut session = copy(&self.receiver);
         let mut chain = ReceiveChain::start(&self.link.session);
-        let pinned = self.key.public();
+        let pinned = self.key.public().into();
         let mut rng = rng();
         cpu_time(|| {
             for envelope in &self.envelopes {

@@ -114,12 +114,12 @@ async fn rate(effort: Effort, disk: &Path, pairs: usize, messages: usize, lanes:
     for n in 0..pairs {
         open.push(Arc::new(Pair::new(&rig, n).await?));
     }
-    let mut bench = Bench::new(disk, BODY)?;
     let cores = std::thread::available_parallelism()?.get();
+    let mut benches = (0..cores).map(|_| Bench::new(disk, BODY)).collect::<Outcome<Vec<_>>>()?;
     let (mut rates, mut taken, mut ratios) = (Spread::default(), Spread::default(), Spread::default());
     let (mut least, mut used) = (Vec::new(), Vec::new());
     for _ in 0..runs {
-        let ceiling = median_of(&mut bench, effort.pick(1, 9))?;
+        let ceiling = median_of(&mut benches, effort.pick(1, 5))?;
         let bound = if pairs == 1 { ceiling.one_stream(cores) } else { ceiling.many_streams(cores) };
         let per_second = |time: Duration| (pairs * messages) as f64 / time.as_secs_f64();
         let (start, cpu) = (Instant::now(), process_time());
@@ -222,12 +222,16 @@ async fn take_all(pair: Arc<Pair>, messages: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// The ceiling by the middle of several measurements of each step.
-fn median_of(bench: &mut Bench, times: usize) -> Outcome<Ceiling> {
-    let mut all = Vec::new();
-    for _ in 0..times {
-        all.push(bench.measure()?);
-    }
+/// The ceiling by the middle of several measurements of each step, with every core at it as in the run
+/// that it bounds: cores that share an execution unit or a disk are slower together than alone.
+fn median_of(benches: &mut [Bench], times: usize) -> Outcome<Ceiling> {
+    let all = std::thread::scope(|scope| {
+        let measure = |bench: &'_ mut Bench| (0..times).map(|_| bench.measure()).collect::<Outcome<Vec<_>>>();
+        let running: Vec<_> = benches.iter_mut().map(|b| scope.spawn(move || measure(b))).collect();
+        let done = running.into_iter().map(|r| r.join().map_err(|_| "a measurement failed")?);
+        done.collect::<Outcome<Vec<_>>>()
+    })?;
+    let all = all.concat();
     let middle = |of: fn(&Ceiling) -> Duration| percentile(&mut all.iter().map(of).collect::<Vec<_>>(), 50);
     let mut ceiling = Ceiling::default();
     ceiling.send.wall = middle(|c| c.send.wall);

@@ -123,7 +123,7 @@ impl Agent {
     /// Opens, verifies under the pinned key, and finds the record's place; only then the session moves.
     fn hear(&mut self, now: Timestamp, envelope: &[u8]) -> Outcomes<()> {
         let opened = self.peer.session.open(envelope, now, &mut rng())?;
-        let pinned = self.peer.peer.statements.current();
+        let pinned = self.peer.peer.statements.current().into();
         if let Inbound::Record(record) = record::open(&opened.payload, &self.link, &pinned)?
             && self.theirs.place(&record) == Placement::Next
         {

@@ -194,7 +194,7 @@ impl Bench {
     fn receive(&mut self, envelopes: &[Vec<u8>]) {
         let mut session = copy(&self.receiver);
         let mut chain = ReceiveChain::start(&self.link.session);
-        let pinned = self.key.public();
+        let pinned = self.key.public().into();
         let tx = self.inbox.transaction().expect("begins");
         for envelope in envelopes {
             let opened = session.open(envelope, NOW, &mut rng()).expect("opens");

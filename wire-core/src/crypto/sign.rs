@@ -53,9 +53,28 @@ pub(crate) fn verify(
     parts: &[&[u8]],
     signature: &[u8; SIGNATURE_LEN],
 ) -> Result<(), CryptoError> {
-    VerifyingKey::from_bytes(public)
-        .and_then(|k| k.verify_strict(&message(label, parts), &Signature::from_bytes(signature)))
-        .map_err(|_| CryptoError)
+    VerifyKey::new(public).verify(label, parts, signature)
+}
+
+/// A public key that is decoded once for many verifications. Bytes that are no key verify nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct VerifyKey(Option<VerifyingKey>);
+
+impl VerifyKey {
+    pub(crate) fn new(public: &[u8; 32]) -> Self {
+        Self(VerifyingKey::from_bytes(public).ok())
+    }
+
+    /// [`verify`] under this key.
+    pub(crate) fn verify(
+        &self,
+        label: &[u8],
+        parts: &[&[u8]],
+        signature: &[u8; SIGNATURE_LEN],
+    ) -> Result<(), CryptoError> {
+        let key = self.0.as_ref().ok_or(CryptoError)?;
+        key.verify_strict(&message(label, parts), &Signature::from_bytes(signature)).map_err(|_| CryptoError)
+    }
 }
 
 fn message(label: &[u8], parts: &[&[u8]]) -> Vec<u8> {

@@ -3,7 +3,9 @@
 use rand_core::CryptoRng;
 
 use super::{Root, Statement, StatementChain};
-use crate::crypto::{kdf::sha256, sign::key_pair};
+use crate::crypto::CryptoError;
+use crate::crypto::kdf::sha256;
+use crate::crypto::sign::{VerifyKey, key_pair};
 use crate::encoding::{Malformed, fixed_bytes};
 
 fixed_bytes!(
@@ -16,6 +18,37 @@ key_pair!(
     IdentityKeyPair,
     IdentityPublic
 );
+
+/// An identity key that is decoded once for many verifications, for the peer whose key a pairing pinned.
+/// Bytes that are no key verify nothing.
+#[derive(Clone, Copy)]
+pub struct PinnedKey {
+    public: IdentityPublic,
+    key: VerifyKey,
+}
+
+impl PinnedKey {
+    /// The key as it was pinned.
+    pub fn public(&self) -> IdentityPublic {
+        self.public
+    }
+
+    pub(crate) fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), CryptoError> {
+        self.key.verify(message, &[], signature)
+    }
+}
+
+impl From<IdentityPublic> for PinnedKey {
+    fn from(public: IdentityPublic) -> Self {
+        Self { public, key: VerifyKey::new(public.as_bytes()) }
+    }
+}
+
+impl std::fmt::Debug for PinnedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("PinnedKey").field(&self.public).finish()
+    }
+}
 
 /// The key that may rotate the identity. It lies in a file of its own, never inside the store.
 #[derive(Clone, Debug)]

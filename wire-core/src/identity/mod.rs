@@ -23,6 +23,6 @@ mod keypair;
 mod root;
 mod statement;
 
-pub use keypair::{Identity, IdentityKeyPair, IdentityPublic, NextKey};
+pub use keypair::{Identity, IdentityKeyPair, IdentityPublic, NextKey, PinnedKey};
 pub use root::{ParseRootError, Root};
 pub use statement::{MAX_STATEMENTS, STATEMENT_LEN, Statement, StatementChain, StatementError};

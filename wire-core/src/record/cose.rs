@@ -7,7 +7,7 @@
 use minicbor::{Decoder, Encoder};
 
 use super::RecordError;
-use crate::identity::{IdentityKeyPair, IdentityPublic};
+use crate::identity::{IdentityKeyPair, PinnedKey};
 use crate::session::SessionId;
 
 const PROTECTED: [u8; 3] = [0xa1, 0x01, 0x27];
@@ -26,12 +26,12 @@ pub(super) fn sign(key: &IdentityKeyPair, session: &SessionId, payload: &[u8]) -
 
 /// Verifies a COSE_Sign1 under the pinned key, and gives back its payload.
 pub(super) fn verify<'a>(
-    key: &IdentityPublic,
+    key: &PinnedKey,
     session: &SessionId,
     cose: &'a [u8],
 ) -> Result<&'a [u8], RecordError> {
     let (payload, signature) = parse(cose).ok_or(RecordError::Malformed)?;
-    key.verify(&to_be_signed(session, payload), &[], &signature).map_err(|_| RecordError::Signature)?;
+    key.verify(&to_be_signed(session, payload), &signature).map_err(|_| RecordError::Signature)?;
     Ok(payload)
 }
 

@@ -12,7 +12,7 @@ use super::{Ack, Control, Header, Kind, RecordError, RecordHash, RecordId, SendC
 use super::{control, cose};
 use crate::crypto::kdf::sha256;
 use crate::encoding::{Reader, Wiped, cbor, fixed_bytes, lv};
-use crate::identity::{IdentityKeyPair, IdentityPublic, Root};
+use crate::identity::{IdentityKeyPair, PinnedKey, Root};
 use crate::session::SessionId;
 use crate::time::Timestamp;
 
@@ -162,7 +162,7 @@ impl VerifiedRecord {
         salt: Option<&[u8]>,
         body: Option<&[u8]>,
         link: &Link,
-        pinned: &IdentityPublic,
+        pinned: &PinnedKey,
     ) -> Result<Self, RecordError> {
         let payload = payload(cose, salt.unwrap_or_default(), body.unwrap_or_default());
         match open(&payload, link, pinned)? {
@@ -203,7 +203,7 @@ pub enum Inbound {
 }
 
 /// Verifies the payload of an envelope under the pinned key of the peer.
-pub fn open(payload: &[u8], link: &Link, pinned: &IdentityPublic) -> Result<Inbound, RecordError> {
+pub fn open(payload: &[u8], link: &Link, pinned: &PinnedKey) -> Result<Inbound, RecordError> {
     let mut r = Reader::new(payload);
     match r.u8()? {
         RECORD => {}

@@ -43,7 +43,7 @@ impl Pair {
     }
 
     fn hear(&self, payload: &[u8]) -> Result<Inbound, RecordError> {
-        open(payload, &self.bobs(), &self.alice.key().public())
+        open(payload, &self.bobs(), &self.alice.key().public().into())
     }
 
     fn record(&self, payload: &[u8]) -> VerifiedRecord {
@@ -92,7 +92,7 @@ fn a_gap_a_fork_and_another_history_are_told_apart() {
 fn another_session_sender_or_receiver_is_refused() {
     let mut pair = Pair::new();
     let payload = pair.say("one").to_payload();
-    let key = pair.alice.key().public();
+    let key = pair.alice.key().public().into();
     let link = pair.bobs();
     let other = SessionId::from_bytes([4; 32]);
     assert_eq!(open(&payload, &Link { session: other, ..link }, &key), Err(RecordError::Signature));
@@ -100,7 +100,7 @@ fn another_session_sender_or_receiver_is_refused() {
     for wrong in [Link { own: carol.root(), ..link }, Link { peer: carol.root(), ..link }, pair.alices()] {
         assert_eq!(open(&payload, &wrong, &key), Err(RecordError::WrongSession));
     }
-    assert_eq!(open(&payload, &link, &pair.bob.key().public()), Err(RecordError::Signature));
+    assert_eq!(open(&payload, &link, &pair.bob.key().public().into()), Err(RecordError::Signature));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn what_a_receiver_would_refuse_is_not_signed_and_takes_no_place() {
 fn a_signed_header_that_is_not_deterministic_is_refused() {
     let mut pair = Pair::new();
     let sent = pair.say("one");
-    let key = pair.alice.key().public();
+    let key = pair.alice.key().public().into();
     let payload = cose::verify(&key, &SESSION, &sent.cose).unwrap().to_vec();
     assert!(Header::decode(&payload).is_ok());
     let resigned = |payload: &[u8]| {

@@ -25,7 +25,7 @@ pub(super) const UNPOSTED: &str = "SELECT id FROM peer p WHERE state <= 1 AND (c
     OR EXISTS (SELECT 1 FROM outbox o INDEXED BY outbox_state
                WHERE o.peer = p.id AND o.state = 0 AND o.size > 0))";
 /// The first that a peer has not been posted.
-pub(super) const NEXT_POST: &str = "SELECT o.seq, e.bytes
+pub(super) const NEXT_POST: &str = "SELECT o.seq, o.env_hash, e.bytes
     FROM outbox o INDEXED BY outbox_state CROSS JOIN outbox_envelope e ON e.n = o.n
     WHERE o.peer = ? AND o.state = 0 ORDER BY o.seq LIMIT ?";
 /// Whether time has brought something.
@@ -50,8 +50,9 @@ pub(crate) struct PostTarget {
 /// Envelopes to post, the peer's whole unposted prefix in seq order as far as one request holds it.
 pub(crate) struct Post {
     pub(crate) target: PostTarget,
-    /// The records of the first envelopes; one more is the newest control message.
-    pub(crate) seqs: Vec<u64>,
+    /// The records of the first envelopes, and the hashes of these; one more is the newest control
+    /// message.
+    pub(crate) records: Vec<(u64, EnvelopeHash)>,
     pub(crate) envelopes: Vec<Vec<u8>>,
 }
 
@@ -119,18 +120,18 @@ impl Batch<'_> {
             })
             .optional()?;
         let Some((url, cert, seed, control)) = row else { return Ok(None) };
-        let mut seqs = Vec::new();
+        let mut records = Vec::new();
         let mut envelopes = Vec::new();
         let mut bytes = 0;
         let mut statement = self.tx.prepare_cached(NEXT_POST)?;
         let mut rows = statement.query(params![peer.0, MAX_POST])?;
         while let Some(row) = rows.next()? {
-            let envelope: Vec<u8> = row.get(1)?;
+            let envelope: Vec<u8> = row.get(2)?;
             bytes += envelope.len();
             if bytes > MAX_POST_BYTES && !envelopes.is_empty() {
                 break;
             }
-            seqs.push(row.get(0)?);
+            records.push((row.get(0)?, EnvelopeHash::from_bytes(row.get(1)?)));
             envelopes.push(envelope);
         }
         envelopes.extend(control);
@@ -143,7 +144,7 @@ impl Batch<'_> {
             certificate: Certificate::from_stored(&cert).map_err(|_| Error::corrupt("certificate"))?,
             sender: SenderKeyPair::from_seed(&seed),
         };
-        Ok(Some(Post { target, seqs, envelopes }))
+        Ok(Some(Post { target, records, envelopes }))
     }
 
     /// The relay says what it did with a post.
@@ -163,7 +164,7 @@ impl Batch<'_> {
                 refused = refused.or(Some(why(verdict)));
                 continue;
             }
-            let Some(seq) = post.seqs.get(i) else {
+            let Some((seq, hash)) = post.records.get(i) else {
                 self.control_posted(peer, envelope)?;
                 continue;
             };
@@ -178,7 +179,7 @@ impl Batch<'_> {
                     verdict == Some(Verdict::AckedBefore),
                     peer.0,
                     seq,
-                    EnvelopeHash::of(envelope).as_bytes()
+                    hash.as_bytes()
                 ])?;
         }
         self.with_peer(peer, |batch, p| {

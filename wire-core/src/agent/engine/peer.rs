@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use crate::agent::error::Error;
-use crate::identity::{Identity, IdentityPublic, Root, StatementChain};
+use crate::identity::{Identity, PinnedKey, Root, StatementChain};
 use crate::mailbox::Certificate;
 use crate::record::{Link, ReceiveChain, RecordHash, SendChain};
 use crate::session::{Session, SessionId};
@@ -60,7 +60,7 @@ pub(crate) struct PeerRow {
     pub(crate) hello: bool,
     pub(crate) verified: bool,
     pub(crate) link: Link,
-    pub(crate) pinned: IdentityPublic,
+    pub(crate) pinned: PinnedKey,
     pub(crate) session: Restorable,
     pub(crate) own: SendChain,
     pub(crate) theirs: ReceiveChain,
@@ -153,7 +153,7 @@ impl PeerRow {
             hello: r.get("hello")?,
             verified: r.get("verified")?,
             link: Link { session: session_id, own: own.root(), peer: Root::from_bytes(r.get("root")?) },
-            pinned: chain.current(),
+            pinned: chain.current().into(),
             stored: Some(session.generation()),
             session,
             own: SendChain { last: r.get("own_last")?, head: RecordHash::from_bytes(r.get("own_head")?) },

@@ -40,7 +40,7 @@ fn both_implementations_write_the_same_bytes_and_accept_each_other() {
         .unwrap()
         .verify_signature(&aad(), |sig, m| key.public().verify(m, &[], sig.try_into().unwrap()))
         .unwrap();
-    assert_eq!(verify(&key.public(), &SESSION, &ours), Ok(b"payload".as_slice()));
+    assert_eq!(verify(&key.public().into(), &SESSION, &ours), Ok(b"payload".as_slice()));
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn no_other_algorithm_and_no_key_id_is_accepted() {
         (Some(iana::Algorithm::EdDSA), Some(b"kid".as_slice())),
     ] {
         let cose = coset_signed(&key, alg, kid);
-        assert_eq!(verify(&key.public(), &SESSION, &cose), Err(RecordError::Malformed), "{alg:?}");
+        assert_eq!(verify(&key.public().into(), &SESSION, &cose), Err(RecordError::Malformed), "{alg:?}");
     }
 }
 
@@ -64,12 +64,12 @@ fn every_flipped_bit_and_every_truncation_is_refused() {
     for i in 0..cose.len() * 8 {
         let mut bad = cose.clone();
         bad[i / 8] ^= 1 << (i % 8);
-        assert!(verify(&key.public(), &SESSION, &bad).is_err(), "bit {i}");
+        assert!(verify(&key.public().into(), &SESSION, &bad).is_err(), "bit {i}");
     }
     for n in 0..cose.len() {
-        assert!(verify(&key.public(), &SESSION, &cose[..n]).is_err(), "length {n}");
+        assert!(verify(&key.public().into(), &SESSION, &cose[..n]).is_err(), "length {n}");
     }
-    assert!(verify(&key.public(), &SessionId::from_bytes([8; 32]), &cose).is_err());
+    assert!(verify(&key.public().into(), &SessionId::from_bytes([8; 32]), &cose).is_err());
 }
 
 #[test]
@@ -81,5 +81,5 @@ fn a_longer_head_for_the_same_length_is_refused() {
     assert_eq!(cose[6], 0x4a);
     long.extend_from_slice(&[0x58, 0x0a]);
     long.extend_from_slice(&cose[7..]);
-    assert_eq!(verify(&key.public(), &SESSION, &long), Err(RecordError::Malformed));
+    assert_eq!(verify(&key.public().into(), &SESSION, &long), Err(RecordError::Malformed));
 }

@@ -33,7 +33,7 @@ fn an_acknowledgement_that_was_not_stored_is_posted_again() {
     w.alice.send("one").unwrap();
     w.bob.take(&w.alice.post());
     let post = next(&w.bob).unwrap();
-    assert_eq!((post.seqs.len(), post.envelopes.len()), (0, 1));
+    assert_eq!((post.records.len(), post.envelopes.len()), (0, 1));
     assert_eq!(answer(&w.bob, &post, &[Verdict::Quota]), After::Later);
     assert_eq!(next(&w.bob).unwrap().envelopes, post.envelopes);
     assert_eq!(answer(&w.bob, &post, &[Verdict::Stored]), After::Done);
