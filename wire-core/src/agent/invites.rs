@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::core::{Agent, Shared, within};
-use super::engine::{InviteRow, InviteStep, KnownRelay, NewPeer, PeerKey};
+use super::engine::{InviteRow, InviteStep, NewPeer, PeerKey};
 use super::entropy::os_rng;
 use super::error::{Error, Result};
 use super::meeting::{self, Meeting, Ours};
@@ -384,11 +384,6 @@ async fn meeting_of(
 ) -> Result<Meeting> {
     let (relay_url, reach) = shared.contact(url, true)?;
     let api = shared.api(relay_url, reach);
-    let owned = url.to_owned();
-    let known: Option<KnownRelay> = shared.worker.read(move |b| b.relay(&owned)).await?;
-    let relay = match known {
-        Some(known) => known,
-        None => shared.identify(&api).await?,
-    };
+    let relay = shared.known(&api).await?;
     Ok(Meeting { api, relay, at, token, until })
 }

@@ -293,7 +293,7 @@ pub(crate) async fn delete_orphans(shared: &Arc<Shared>) -> Result<()> {
     for (mailbox, url) in shared.worker.read(move |batch| batch.orphans(is_alive)).await? {
         let (relay_url, reach) = shared.contact(&url, true)?;
         let api = shared.api(relay_url, reach);
-        let Some(known) = shared.worker.read(move |batch| batch.relay(&url)).await? else { continue };
+        let known = shared.known(&api).await?;
         let now = shared.time.clock.now().offset_millis(known.offset_ms);
         let request = SignedRequest::by_owner(&mailbox, &known.id, now, &Operation::Delete);
         match api.mailbox(&request).await {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+use self::identity::Identity;
 use self::storing::Flow;
 use super::io::{Input, carry_out};
 use crate::agent::core::Shared;
@@ -32,7 +33,7 @@ pub(super) struct Link {
     api: RelayApi,
     /// None until the relay's key is known.
     client: Option<MailboxClient>,
-    identifying: bool,
+    identity: Identity,
     /// Nothing is asked before then.
     not_before: Option<Timestamp>,
     /// Posts that wait for the client, and those that are under way, by tag.
@@ -66,7 +67,7 @@ impl Link {
             url,
             api,
             client: None,
-            identifying: false,
+            identity: Identity::default(),
             not_before: None,
             waiting: Vec::new(),
             posts: BTreeMap::new(),
@@ -189,10 +190,6 @@ impl Link {
         if self.paused.len() + self.resting.len() < resting {
             self.shared.worker.note_change();
         }
-        if self.client.is_none() {
-            self.identify(now, io, tell);
-            return;
-        }
         self.hand_over();
         while let Some(client) = &mut self.client {
             match client.poll_output(now) {
@@ -213,6 +210,7 @@ impl Link {
             }
         }
         self.store_arrived(io, tell);
+        self.identify(now, io, tell);
     }
 
     fn with_client(&mut self, f: impl FnOnce(&mut MailboxClient)) {
@@ -277,7 +275,7 @@ impl Link {
                 self.resting.insert(mailbox, now.plus_millis(REFUSED_WAIT_MS));
                 self.shared.set_relay_state(&self.url, RelayState::Refuses(refusal.to_string()));
             }
-            Event::Clock { .. } => self.check_again(io, tell),
+            Event::Clock { .. } => self.identity.check = true,
             Event::Reachable(true) => {
                 self.shared.set_relay_state(&self.url, RelayState::Reachable);
                 if std::mem::take(&mut self.was_lost) {
@@ -314,7 +312,7 @@ impl Link {
         });
         if refusal == Refusal::NotFound {
             // The uniform answer is also what another relay at this address would give.
-            self.check_again(io, tell);
+            self.identity.check = true;
         }
     }
 }

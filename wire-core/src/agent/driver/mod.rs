@@ -53,6 +53,8 @@ pub(crate) struct Driver {
 struct Work {
     posts: Vec<Post>,
     boxes: Vec<OwnBox>,
+    /// Relays that have to prove their key, whichever process found them to be others.
+    doubted: Vec<String>,
 }
 
 impl Driver {
@@ -118,7 +120,7 @@ impl Driver {
                 }
             }
             let boxes = if reading { batch.own_boxes()? } else { Vec::new() };
-            Ok(Work { posts, boxes })
+            Ok(Work { posts, boxes, doubted: batch.doubted_relays()? })
         });
         match look.await {
             Ok(work) => self.assign(work),
@@ -127,6 +129,11 @@ impl Driver {
     }
 
     fn assign(&mut self, work: Work) {
+        for url in &work.doubted {
+            if let Some(link) = self.links.get_mut(url) {
+                link.doubt();
+            }
+        }
         for post in work.posts {
             let url = post.target.url.clone();
             if let Some(link) = self.link(&url, false) {
