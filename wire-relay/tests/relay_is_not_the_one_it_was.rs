@@ -1,5 +1,5 @@
 //! Another relay answers at the address of one that is known: nothing is posted or read there, by any
-//! process, until the one that is known is back.
+//! process, until the one that is known is back; and what the other says ends nothing.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -18,7 +18,7 @@ use wire_core::agent::http::HttpTransport;
 use wire_core::agent::transport::{
     BoxFuture, HttpRequest, HttpResponse, HttpStream, Transport, TransportError,
 };
-use wire_core::agent::{Delivery, RelayState};
+use wire_core::agent::{Delivery, PairOptions, PeerState, RelayState};
 use wire_core::mailbox::{
     Challenge, MAILBOX_PATH, Operation, Refusal, Refused, RelayKeyPair, RelayProof, SignedRequest,
 };
@@ -142,6 +142,20 @@ async fn sees(agent: &Agent, relay: &TestRelay, state: RelayState) {
     .await;
 }
 
+async fn becomes(agent: &Agent, state: PeerState) {
+    let mut changes = agent.changes();
+    soon(async {
+        loop {
+            changes.mark_unchanged();
+            if agent.peers().await.unwrap()[0].state == state {
+                return;
+            }
+            changes.changed().await.unwrap();
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_posted_or_read_there_by_any_process() {
     let relay = TestRelay::start().await;
@@ -175,4 +189,45 @@ async fn nothing_is_posted_or_read_there_by_any_process() {
     let alice = relay.agent_over(home, "alice", network.clone()).await;
     until(&alice, &sent.id, Delivery::Received).await;
     assert_eq!(soon(bob.inbox().next()).await.unwrap().unwrap().text().unwrap(), "not for the other one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_404_does_not_end_a_pending_pairing() {
+    let relay = TestRelay::start().await;
+    let homes = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let network = Swapped::new(&relay.config(homes.0.path(), "alice"));
+    let alice = relay.agent_over(homes.0.path(), "alice", network.clone()).await;
+    let bob = relay.agent(homes.1.path(), "bob").await;
+    network.armed.store(true, Ordering::SeqCst);
+    let offer = alice.offer().await.unwrap();
+    let code = offer.code();
+    // Bob says nothing yet, so that the pairing stays pending.
+    let held = PairOptions::default().verify(true);
+    let (met, joined) = soon(async { tokio::join!(offer.met(), bob.join_with(&code, held)) }).await;
+    drop(met.unwrap());
+    sees(&alice, &relay, RelayState::Mismatch).await;
+    assert_eq!(alice.peers().await.unwrap()[0].state, PeerState::Pending);
+    alice.close().await;
+
+    network.swap(false);
+    let alice = relay.agent_over(homes.0.path(), "alice", network).await;
+    joined.unwrap().confirm().await.unwrap();
+    becomes(&alice, PeerState::Paired).await;
+    becomes(&bob, PeerState::Paired).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_404_of_the_relay_itself_ends_it() {
+    let relay = TestRelay::start().await;
+    let homes = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let alice = relay.agent(homes.0.path(), "alice").await;
+    let bob = relay.agent(homes.1.path(), "bob").await;
+    let verify = PairOptions::default().verify(true);
+    let offer = alice.offer_with(verify.clone()).await.unwrap();
+    let code = offer.code();
+    let (met, joined) = soon(async { tokio::join!(offer.met(), bob.join_with(&code, verify)) }).await;
+    joined.unwrap().reject().await.unwrap();
+    soon(bob.drained()).await.unwrap();
+    met.unwrap().confirm().await.unwrap();
+    becomes(&alice, PeerState::Abandoned).await;
 }

@@ -295,7 +295,8 @@ impl Link {
         }
     }
 
-    /// A pairing that is not completed ends with its mailbox; a completed one is told, and tried again.
+    /// It is told, and tried again. The uniform answer is also what another relay at this address would
+    /// give: what it says of the peer counts once the relay has proved its key.
     fn post_refused(
         &mut self,
         peer: PeerKey,
@@ -311,8 +312,7 @@ impl Link {
             let _ = tell_noted.send(Input::Noted(url, peer, outcome)).await;
         });
         if refusal == Refusal::NotFound {
-            // The uniform answer is also what another relay at this address would give.
-            self.identity.check = true;
+            self.identity.doubt_answer(peer);
         }
     }
 }

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Input, Link, REFUSED_WAIT_MS};
-use crate::agent::engine::KnownRelay;
+use crate::agent::engine::{KnownRelay, PeerKey};
 use crate::agent::entropy::os_rng;
 use crate::agent::error::Error;
 use crate::agent::views::RelayState;
@@ -26,6 +26,18 @@ pub(super) struct Identity {
     distrusted: bool,
     /// The relay is to be asked, although its key is pinned.
     pub(super) check: bool,
+    /// Peers whose mailbox is not there, by an answer that came since the last question.
+    missing: Vec<PeerKey>,
+    /// Those whose answer came before the question that is under way.
+    asked_for: Vec<PeerKey>,
+}
+
+impl Identity {
+    /// A mailbox is not there, if the relay is the one we know.
+    pub(super) fn doubt_answer(&mut self, peer: PeerKey) {
+        self.missing.push(peer);
+        self.check = true;
+    }
 }
 
 impl Link {
@@ -45,6 +57,7 @@ impl Link {
         self.identity.asking = true;
         let stored_will_do = self.client.is_none() && !self.identity.distrusted;
         self.identity.check = false;
+        self.identity.asked_for = std::mem::take(&mut self.identity.missing);
         let (shared, api, url, tell) =
             (self.shared.clone(), self.api.clone(), self.url.clone(), tell.clone());
         io.spawn(async move {
@@ -55,6 +68,7 @@ impl Link {
 
     pub(super) fn identified(&mut self, now: Timestamp, outcome: Result<KnownRelay, Error>) {
         self.identity.asking = false;
+        let missing = std::mem::take(&mut self.identity.asked_for);
         if std::mem::take(&mut self.identity.outdated) && outcome.is_ok() {
             return;
         }
@@ -69,6 +83,9 @@ impl Link {
                     }
                     // It was asked again, after it refused.
                     Some(client) => client.set_clock(known.offset_ms),
+                }
+                for peer in missing {
+                    drop(self.shared.worker.submit(move |batch| batch.box_is_missing(peer)));
                 }
             }
             Err(error) => {
@@ -97,6 +114,7 @@ impl Link {
         self.client = None;
         self.identity.distrusted = true;
         self.identity.check = false;
+        self.identity.missing.clear();
         std::mem::take(&mut self.flights).values().for_each(AbortHandle::abort);
         self.posts.clear();
         self.waiting.clear();
