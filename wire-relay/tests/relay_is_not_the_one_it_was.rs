@@ -63,8 +63,8 @@ impl Swapped {
         self.heard.borrow().clone()
     }
 
-    async fn is_asked(&self) {
-        soon(self.heard.subscribe().wait_for(|heard| !heard.is_empty())).await.unwrap();
+    async fn is_asked(&self, path: &str) {
+        soon(self.heard.subscribe().wait_for(|heard| heard.iter().any(|h| h == path))).await.unwrap();
     }
 
     fn is_other(&self, request: &HttpRequest) -> bool {
@@ -147,7 +147,7 @@ async fn becomes(agent: &Agent, state: PeerState) {
     soon(async {
         loop {
             changes.mark_unchanged();
-            if agent.peers().await.unwrap()[0].state == state {
+            if agent.peers().await.unwrap().first().is_some_and(|p| p.state == state) {
                 return;
             }
             changes.changed().await.unwrap();
@@ -173,7 +173,7 @@ async fn nothing_is_posted_or_read_there_by_any_process() {
     // When the wait is over, it is asked who it is, and nothing else.
     network.forget();
     alice.retry_now();
-    network.is_asked().await;
+    network.is_asked("/v1/relay").await;
     // Another process, now or later, knows of the doubt.
     let second = relay.agent_over(home, "alice", network.clone()).await;
     sees(&second, &relay, RelayState::Mismatch).await;
@@ -230,4 +230,21 @@ async fn the_404_of_the_relay_itself_ends_it() {
     soon(bob.drained()).await.unwrap();
     met.unwrap().confirm().await.unwrap();
     becomes(&alice, PeerState::Abandoned).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_404_ends_no_invite() {
+    let relay = TestRelay::start().await;
+    let homes = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let network = Swapped::new(&relay.config(homes.0.path(), "alice"));
+    let alice = relay.agent_over(homes.0.path(), "alice", network.clone()).await;
+    let link = alice.invite(PairOptions::default()).await.unwrap().link();
+    network.swap(true);
+    network.is_asked("/v1/pair/get").await;
+    network.is_asked("/v1/relay").await;
+    network.swap(false);
+    let bob = relay.agent(homes.1.path(), "bob").await;
+    bob.follow(&link, PairOptions::default()).await.unwrap();
+    becomes(&alice, PeerState::Paired).await;
+    becomes(&bob, PeerState::Paired).await;
 }
