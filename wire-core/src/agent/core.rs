@@ -189,14 +189,22 @@ impl Shared {
         self.time.now()
     }
 
-    /// Where a mailbox lies, and how far requests to it may reach. Our own mailboxes lie at relays
-    /// that the owner chose; a peer's choice is judged by the policy.
-    pub(crate) fn contact(&self, url: &str, ours: bool) -> Result<(RelayUrl, Reach)> {
+    /// Where a mailbox lies, and how far requests to it may reach. A relay that the owner chose is used as
+    /// it is; a peer's choice is judged by the policy.
+    pub(crate) fn contact(&self, url: &str, chosen: bool) -> Result<(RelayUrl, Reach)> {
         let plain = self.config.plain_http();
-        if ours {
+        if chosen {
             return Ok((RelayUrl::parse(url, plain)?, Reach::Anywhere));
         }
         Ok(PeerRelayPolicy::new(self.config.relay().clone(), plain).check(url)?)
+    }
+
+    /// Whether the mailbox that a peer offers lies where it may be used: at the relay of the rendezvous, at
+    /// another that the owner chose, or where the policy allows.
+    pub(crate) async fn admit(&self, offered: &str, rendezvous: &str) -> Result<()> {
+        let url = offered.to_owned();
+        let chosen = offered == rendezvous || self.worker.read(move |b| b.is_chosen(&url)).await?;
+        self.contact(offered, chosen).map(|_| ())
     }
 
     pub(crate) fn api(&self, url: RelayUrl, reach: Reach) -> RelayApi {

@@ -349,7 +349,7 @@ async fn confirm(shared: &Arc<Shared>, meeting: &Meeting, row: InviteRow, m2: &[
 /// A has M4: the peer.
 async fn finish(shared: &Arc<Shared>, meeting: &Meeting, row: InviteRow, m4: &[u8]) -> Result<()> {
     let established = AwaitingConfirmation::from_bytes(&row.state)?.receive_m4(m4, &mut os_rng())?;
-    shared.contact(&established.peer.url, established.peer.url == row.url)?;
+    shared.admit(&established.peer.url, &row.url).await?;
     let mailbox = row.mailbox.clone().ok_or_else(|| Error::corrupt("invite"))?;
     shared
         .worker
@@ -365,7 +365,7 @@ async fn finish(shared: &Arc<Shared>, meeting: &Meeting, row: InviteRow, m4: &[u
 /// B has M3: its mailbox, the peer, then M4.
 async fn accept(shared: &Arc<Shared>, meeting: &Meeting, row: InviteRow, m3: &[u8]) -> Result<()> {
     let verified = Responder::from_bytes(&row.state)?.receive_m3(m3, shared.root)?;
-    shared.contact(&verified.peer().url, verified.peer().url == row.url)?;
+    shared.admit(&verified.peer().url, &row.url).await?;
     let ours = mailbox_of(shared, meeting, row.id).await?;
     let (url, display) = (row.url.clone(), shared.config.name().as_str().to_owned());
     let owed = meeting.clone();

@@ -196,7 +196,7 @@ async fn host_after_m2(
         other => other,
     })?;
     let established = awaiting.receive_m4(&m4, &mut os_rng())?;
-    shared.contact(&established.peer.url, established.peer.url == meeting.url())?;
+    shared.admit(&established.peer.url, &meeting.url()).await?;
     let url = meeting.url();
     shared
         .worker
@@ -245,7 +245,7 @@ async fn join_after_m1(
         other => other,
     })?;
     let verified = responder.receive_m3(&m3, shared.root)?;
-    shared.contact(&verified.peer().url, verified.peer().url == meeting.url())?;
+    shared.admit(&verified.peer().url, &meeting.url()).await?;
     meeting.create(shared, &ours).await?;
     let (url, display, relay) = (meeting.url(), shared.config.name().as_str().to_owned(), meeting.relay.id);
     let owed = meeting.clone();

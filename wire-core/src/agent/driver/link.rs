@@ -16,6 +16,7 @@ use crate::agent::core::Shared;
 use crate::agent::engine::{After, Closing, OwnBox, PeerKey, Post};
 use crate::agent::error::Error;
 use crate::agent::relay_api::RelayApi;
+use crate::agent::relay_url::Reach;
 use crate::agent::store::Sync;
 use crate::agent::views::RelayState;
 use crate::mailbox::client::{Event, Output, RequestId};
@@ -31,6 +32,8 @@ pub(super) struct Link {
     shared: Arc<Shared>,
     url: String,
     api: RelayApi,
+    /// By the owner, not by a peer alone.
+    chosen: bool,
     /// None until the relay's key is known.
     client: Option<MailboxClient>,
     identity: Identity,
@@ -66,6 +69,7 @@ impl Link {
             shared,
             url,
             api,
+            chosen: false,
             client: None,
             identity: Identity::default(),
             not_before: None,
@@ -84,6 +88,16 @@ impl Link {
             deadline: None,
             was_lost: false,
         }
+    }
+
+    pub(super) fn is_chosen(&self) -> bool {
+        self.chosen
+    }
+
+    /// How far requests may reach from now on.
+    pub(super) fn reach(&mut self, reach: Reach, chosen: bool) {
+        self.api.reach = reach;
+        self.chosen = chosen;
     }
 
     /// Peers for whom no further post is wanted now.

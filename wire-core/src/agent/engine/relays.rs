@@ -43,6 +43,15 @@ impl Batch<'_> {
         Ok(statement.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?)
     }
 
+    /// Whether a mailbox of ours lies at a relay: then its address came from the owner, with a code or a
+    /// link.
+    pub(crate) fn is_chosen(&self, url: &str) -> Result<bool, Error> {
+        let mut statement = self
+            .tx
+            .prepare_cached("SELECT 1 FROM peer WHERE box_url = ? AND (state <= 2 OR box_gone > 0)")?;
+        Ok(statement.exists([url])?)
+    }
+
     /// Pins a relay's key on first sight; afterwards only its clock may change. It has just proved it.
     pub(crate) fn note_relay(&mut self, url: &str, seen: KnownRelay) -> Result<(), Error> {
         if let Some((known, _)) = self.pinned(url)?
