@@ -189,27 +189,53 @@ impl Shared {
         self.time.now()
     }
 
-    /// Where a mailbox lies, and how far requests to it may reach. Our own mailboxes lie at relays
-    /// that the owner chose; a peer's choice is judged by the policy.
-    pub(crate) fn contact(&self, url: &str, ours: bool) -> Result<(RelayUrl, Reach)> {
+    /// Where a mailbox lies, and how far requests to it may reach. A relay that the owner chose is used as
+    /// it is; a peer's choice is judged by the policy.
+    pub(crate) fn contact(&self, url: &str, chosen: bool) -> Result<(RelayUrl, Reach)> {
         let plain = self.config.plain_http();
-        if ours {
+        if chosen {
             return Ok((RelayUrl::parse(url, plain)?, Reach::Anywhere));
         }
         Ok(PeerRelayPolicy::new(self.config.relay().clone(), plain).check(url)?)
+    }
+
+    /// Whether the mailbox that a peer offers lies where it may be used: at the relay of the rendezvous, at
+    /// another that the owner chose, or where the policy allows.
+    pub(crate) async fn admit(&self, offered: &str, rendezvous: &str) -> Result<()> {
+        let url = offered.to_owned();
+        let chosen = offered == rendezvous || self.worker.read(move |b| b.is_chosen(&url)).await?;
+        self.contact(offered, chosen).map(|_| ())
     }
 
     pub(crate) fn api(&self, url: RelayUrl, reach: Reach) -> RelayApi {
         RelayApi { transport: self.transport.clone(), url, reach }
     }
 
-    /// Asks the relay for its key and time, and pins or checks them.
+    /// The relay's key and time: as they are stored, or by asking it where they are not known or in doubt.
+    pub(crate) async fn known(&self, api: &RelayApi) -> Result<KnownRelay> {
+        let url = api.url.as_str().to_owned();
+        match self.worker.read(move |b| b.relay(&url)).await? {
+            Some(known) => Ok(known),
+            None => self.identify(api).await,
+        }
+    }
+
+    /// Asks the relay for its key and time, and pins or checks them. One that is not the one we know is
+    /// used by no process any more, now or later, until it has proved that it is.
     pub(crate) async fn identify(&self, api: &RelayApi) -> Result<KnownRelay> {
+        let outcome = self.ask_who(api).await;
+        if let Err(Error::RelayMismatch { .. } | Error::ClockSkew { .. }) = &outcome {
+            let url = api.url.as_str().to_owned();
+            if let Err(error) = self.worker.write(move |b| b.doubt_relay(&url)).await {
+                tracing::warn!(code = error.code(), "a doubt could not be noted");
+            }
+        }
+        outcome
+    }
+
+    async fn ask_who(&self, api: &RelayApi) -> Result<KnownRelay> {
         let seen = api.identify(&self.time.clock).await?;
         let url = api.url.as_str().to_owned();
-        if url == self.config.relay().as_str() {
-            self.time.offset_ms.store(seen.offset_ms, std::sync::atomic::Ordering::Relaxed);
-        }
         let same = self.worker.read({
             let url = url.clone();
             move |b| {
@@ -219,6 +245,10 @@ impl Shared {
         });
         if !same.await? {
             self.worker.write(move |b| b.note_relay(&url, seen)).await?;
+        }
+        // The time of another relay than the one that we know counts for nothing.
+        if api.url == *self.config.relay() {
+            self.time.offset_ms.store(seen.offset_ms, std::sync::atomic::Ordering::Relaxed);
         }
         Ok(seen)
     }

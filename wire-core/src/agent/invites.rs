@@ -10,12 +10,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::core::{Agent, Shared, within};
-use super::engine::{InviteRow, InviteStep, KnownRelay, NewPeer, PeerKey};
+use super::engine::{InviteRow, InviteStep, NewPeer, PeerKey, SlotRow};
 use super::entropy::os_rng;
 use super::error::{Error, Result};
 use super::meeting::{self, Meeting, Ours};
 use super::offer::{self, PairOptions};
 use super::peer::Peer;
+use super::relay_api::RelayApi;
 use crate::mailbox::{Allocate, Claim, ClientToken, Right, Slot};
 use crate::pairing::{AwaitingConfirmation, Context, Initiator, InviteId, InviteLink, Origin, Responder};
 use crate::time::Timestamp;
@@ -224,13 +225,30 @@ async fn commit(
 
 async fn put_owed(shared: &Arc<Shared>, meeting: &Meeting, slot: Slot, bytes: &[u8]) -> Result<()> {
     match meeting.put(slot, bytes).await {
-        Err(error) if error.is_transient() => Err(error),
+        Err(error) if !is_final(shared, &meeting.api, &error).await => Err(error),
         outcome => {
             let place = meeting.place();
             shared.worker.write(move |b| b.slot_done(&place, slot)).await?;
             outcome
         }
     }
+}
+
+/// Whether an error ends what it happened to: what the relay or the other side said, and only once the
+/// relay has proved after that that it is the one we know. Anything else is tried again, until the time
+/// of the invite is over.
+async fn is_final(shared: &Arc<Shared>, api: &RelayApi, error: &Error) -> bool {
+    let is_said = match error {
+        Error::Transport(_)
+        | Error::NotARelay { .. }
+        | Error::RelayMismatch { .. }
+        | Error::ClockSkew { .. }
+        | Error::Store(_)
+        | Error::Closed
+        | Error::Internal(_) => false,
+        other => !other.is_transient(),
+    };
+    is_said && shared.identify(api).await.is_ok()
 }
 
 /// Goes on with what other processes, or this one earlier, left unfinished: slots to put, invites to
@@ -257,33 +275,41 @@ pub(crate) async fn resume(shared: &Arc<Shared>, io: &mut JoinSet<()>) {
 
 async fn run(shared: &Arc<Shared>) -> Result<()> {
     shared.worker.write(|b| b.expire_invites()).await?;
+    // What cannot go on holds up nothing else.
+    let mut outcome = Ok(());
     for row in shared.worker.read(|b| b.owed_slots()).await? {
-        let meeting = meeting_of(shared, &row.url, row.place.clone(), row.token.clone(), row.until).await?;
-        if shared.now() >= row.until {
-            let (place, slot) = (row.place.clone(), row.slot);
-            shared.worker.write(move |b| b.slot_done(&place, slot)).await?;
-        } else {
-            // A slot that is refused for good is done as well; what it means shows elsewhere.
-            let _ = put_owed(shared, &meeting, row.slot, &row.bytes).await;
-        }
+        outcome = outcome.and(put_again(shared, row).await);
     }
     for row in shared.worker.read(|b| b.open_invites()).await? {
-        let id = row.id;
-        match advance(shared, row).await {
-            Ok(()) => {}
-            Err(error) if error.is_transient() => return Err(error),
-            Err(error) => {
-                let why = error.code();
-                shared.worker.write(move |b| b.end_invite(&id, None, Some(why))).await?;
-            }
-        }
+        outcome = outcome.and(go_on(shared, row).await);
     }
-    meeting::delete_orphans(shared).await
+    outcome.and(meeting::delete_orphans(shared).await)
 }
 
-/// One step of one invite, if the slot that it waits for is filled.
-async fn advance(shared: &Arc<Shared>, row: InviteRow) -> Result<()> {
-    let meeting = meeting_of(shared, &row.url, row.id.into(), row.token.clone(), row.until).await?;
+async fn put_again(shared: &Arc<Shared>, row: SlotRow) -> Result<()> {
+    if shared.now() >= row.until {
+        return shared.worker.write(move |b| b.slot_done(&row.place, row.slot)).await;
+    }
+    let meeting = meeting_of(shared, &row.url, row.place, row.token, row.until).await?;
+    // A slot that is refused for good is done as well; what it means shows elsewhere.
+    put_owed(shared, &meeting, row.slot, &row.bytes).await
+}
+
+/// One step of one invite; one that cannot be taken any more ends it.
+async fn go_on(shared: &Arc<Shared>, row: InviteRow) -> Result<()> {
+    let id = row.id;
+    let meeting = meeting_of(shared, &row.url, id.into(), row.token.clone(), row.until).await?;
+    match advance(shared, &meeting, row).await {
+        Err(error) if is_final(shared, &meeting.api, &error).await => {
+            let why = error.code();
+            shared.worker.write(move |b| b.end_invite(&id, None, Some(why))).await
+        }
+        outcome => outcome,
+    }
+}
+
+/// The step, if the slot that it waits for is filled.
+async fn advance(shared: &Arc<Shared>, meeting: &Meeting, row: InviteRow) -> Result<()> {
     let slot = match row.step {
         InviteStep::Offered => Slot::B1,
         InviteStep::Confirming => Slot::B2,
@@ -292,18 +318,17 @@ async fn advance(shared: &Arc<Shared>, row: InviteRow) -> Result<()> {
     };
     let Some(bytes) = meeting.look(slot, 0).await? else { return Ok(()) };
     match row.step {
-        InviteStep::Offered => confirm(shared, &meeting, row, &bytes).await,
-        InviteStep::Confirming => finish(shared, &meeting, row, &bytes).await,
-        InviteStep::Joined => accept(shared, &meeting, row, &bytes).await,
+        InviteStep::Offered => confirm(shared, meeting, row, &bytes).await,
+        InviteStep::Confirming => finish(shared, meeting, row, &bytes).await,
+        InviteStep::Joined => accept(shared, meeting, row, &bytes).await,
         InviteStep::Over => Ok(()),
     }
 }
 
 /// A has M2: its mailbox, then M3.
 async fn confirm(shared: &Arc<Shared>, meeting: &Meeting, row: InviteRow, m2: &[u8]) -> Result<()> {
-    let ours = Ours::fresh();
-    meeting.create(shared, &ours).await?;
     let keyed = Initiator::from_bytes(&row.state)?.receive_m2(m2)?;
+    let ours = mailbox_of(shared, meeting, row.id).await?;
     let (url, display) = (row.url.clone(), shared.config.name().as_str().to_owned());
     let owed = meeting.clone();
     let m3 = shared
@@ -324,7 +349,7 @@ async fn confirm(shared: &Arc<Shared>, meeting: &Meeting, row: InviteRow, m2: &[
 /// A has M4: the peer.
 async fn finish(shared: &Arc<Shared>, meeting: &Meeting, row: InviteRow, m4: &[u8]) -> Result<()> {
     let established = AwaitingConfirmation::from_bytes(&row.state)?.receive_m4(m4, &mut os_rng())?;
-    shared.contact(&established.peer.url, established.peer.url == row.url)?;
+    shared.admit(&established.peer.url, &row.url).await?;
     let mailbox = row.mailbox.clone().ok_or_else(|| Error::corrupt("invite"))?;
     shared
         .worker
@@ -340,9 +365,8 @@ async fn finish(shared: &Arc<Shared>, meeting: &Meeting, row: InviteRow, m4: &[u
 /// B has M3: its mailbox, the peer, then M4.
 async fn accept(shared: &Arc<Shared>, meeting: &Meeting, row: InviteRow, m3: &[u8]) -> Result<()> {
     let verified = Responder::from_bytes(&row.state)?.receive_m3(m3, shared.root)?;
-    shared.contact(&verified.peer().url, verified.peer().url == row.url)?;
-    let ours = Ours::fresh();
-    meeting.create(shared, &ours).await?;
+    shared.admit(&verified.peer().url, &row.url).await?;
+    let ours = mailbox_of(shared, meeting, row.id).await?;
     let (url, display) = (row.url.clone(), shared.config.name().as_str().to_owned());
     let owed = meeting.clone();
     let m4 = shared
@@ -357,6 +381,13 @@ async fn accept(shared: &Arc<Shared>, meeting: &Meeting, row: InviteRow, m3: &[u
         })
         .await?;
     put_owed(shared, meeting, Slot::B2, &m4).await
+}
+
+/// The mailbox of an invite: on the disk first, then at the relay.
+async fn mailbox_of(shared: &Arc<Shared>, meeting: &Meeting, id: InviteId) -> Result<Ours> {
+    let ours = Ours::of(shared.worker.write(move |b| b.invite_mailbox(&id)).await?);
+    meeting.create(shared, &ours).await?;
+    Ok(ours)
 }
 
 fn add_peer(
@@ -384,11 +415,6 @@ async fn meeting_of(
 ) -> Result<Meeting> {
     let (relay_url, reach) = shared.contact(url, true)?;
     let api = shared.api(relay_url, reach);
-    let owned = url.to_owned();
-    let known: Option<KnownRelay> = shared.worker.read(move |b| b.relay(&owned)).await?;
-    let relay = match known {
-        Some(known) => known,
-        None => shared.identify(&api).await?,
-    };
+    let relay = shared.known(&api).await?;
     Ok(Meeting { api, relay, at, token, until })
 }

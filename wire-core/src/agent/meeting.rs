@@ -131,7 +131,7 @@ impl Meeting {
 }
 
 impl Ours {
-    pub(crate) fn fresh() -> Self {
+    fn fresh() -> Self {
         Self::of(MailboxKeyPair::generate(&mut os_rng()))
     }
 
@@ -196,7 +196,7 @@ async fn host_after_m2(
         other => other,
     })?;
     let established = awaiting.receive_m4(&m4, &mut os_rng())?;
-    shared.contact(&established.peer.url, established.peer.url == meeting.url())?;
+    shared.admit(&established.peer.url, &meeting.url()).await?;
     let url = meeting.url();
     shared
         .worker
@@ -245,7 +245,7 @@ async fn join_after_m1(
         other => other,
     })?;
     let verified = responder.receive_m3(&m3, shared.root)?;
-    shared.contact(&verified.peer().url, verified.peer().url == meeting.url())?;
+    shared.admit(&verified.peer().url, &meeting.url()).await?;
     meeting.create(shared, &ours).await?;
     let (url, display, relay) = (meeting.url(), shared.config.name().as_str().to_owned(), meeting.relay.id);
     let owed = meeting.clone();
@@ -287,21 +287,28 @@ async fn burn(shared: &Arc<Shared>, meeting: &Meeting, secret: PairingSecret, ou
         .await
 }
 
-/// Deletes mailboxes that were made for pairings which a crash ended.
+/// Deletes mailboxes that were made for pairings which never came to be. One whose relay does not answer
+/// holds up no other.
 pub(crate) async fn delete_orphans(shared: &Arc<Shared>) -> Result<()> {
     let is_alive = shared.is_alive();
+    let mut outcome = Ok(());
     for (mailbox, url) in shared.worker.read(move |batch| batch.orphans(is_alive)).await? {
-        let (relay_url, reach) = shared.contact(&url, true)?;
-        let api = shared.api(relay_url, reach);
-        let Some(known) = shared.worker.read(move |batch| batch.relay(&url)).await? else { continue };
-        let now = shared.time.clock.now().offset_millis(known.offset_ms);
-        let request = SignedRequest::by_owner(&mailbox, &known.id, now, &Operation::Delete);
-        match api.mailbox(&request).await {
-            Ok(()) | Err(Error::Relay(Refusal::NotFound)) => {
-                shared.worker.write(move |batch| batch.forget_orphan(&mailbox)).await?;
-            }
-            Err(error) => return Err(error),
-        }
+        outcome = outcome.and(delete_orphan(shared, mailbox, &url).await);
     }
-    Ok(())
+    outcome
+}
+
+async fn delete_orphan(shared: &Arc<Shared>, mailbox: MailboxKeyPair, url: &str) -> Result<()> {
+    let (relay_url, reach) = shared.contact(url, true)?;
+    let api = shared.api(relay_url, reach);
+    let known = shared.known(&api).await?;
+    let now = shared.time.clock.now().offset_millis(known.offset_ms);
+    let request = SignedRequest::by_owner(&mailbox, &known.id, now, &Operation::Delete);
+    match api.mailbox(&request).await {
+        Ok(()) => {}
+        // Another relay at this address would say so too.
+        Err(Error::Relay(Refusal::NotFound)) => drop(shared.identify(&api).await?),
+        Err(error) => return Err(error),
+    }
+    shared.worker.write(move |batch| batch.forget_orphan(&mailbox)).await
 }

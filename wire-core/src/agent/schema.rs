@@ -20,7 +20,8 @@ CREATE TABLE agent (
 CREATE TABLE relay (
     url         TEXT PRIMARY KEY,
     relay_id    BLOB NOT NULL,              -- pinned on first sight
-    offset_ms   INTEGER NOT NULL            -- its clock minus ours
+    offset_ms   INTEGER NOT NULL,           -- its clock minus ours
+    doubted     INTEGER NOT NULL            -- it answered as another: it has to prove its key first
 ) STRICT;
 
 CREATE TABLE peer (

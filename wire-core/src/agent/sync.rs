@@ -112,11 +112,7 @@ impl Agent {
 async fn unread(shared: Arc<Shared>, own: OwnBox) -> Result<Option<(MailboxId, Cursor)>> {
     let (url, reach) = shared.contact(&own.url, true)?;
     let api = shared.api(url, reach);
-    let at = own.url.clone();
-    let known = match shared.worker.read(move |b| b.relay(&at)).await? {
-        Some(known) => known,
-        None => shared.identify(&api).await?,
-    };
+    let known = shared.known(&api).await?;
     let poll = Operation::Poll {
         incarnation: own.cursor.map(|c| c.incarnation),
         after: own.cursor.map_or(0, |c| c.seq),

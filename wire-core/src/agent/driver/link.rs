@@ -9,12 +9,14 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+use self::identity::Identity;
 use self::storing::Flow;
 use super::io::{Input, carry_out};
 use crate::agent::core::Shared;
 use crate::agent::engine::{After, Closing, OwnBox, PeerKey, Post};
 use crate::agent::error::Error;
 use crate::agent::relay_api::RelayApi;
+use crate::agent::relay_url::Reach;
 use crate::agent::store::Sync;
 use crate::agent::views::RelayState;
 use crate::mailbox::client::{Event, Output, RequestId};
@@ -30,9 +32,11 @@ pub(super) struct Link {
     shared: Arc<Shared>,
     url: String,
     api: RelayApi,
+    /// By the owner, not by a peer alone.
+    chosen: bool,
     /// None until the relay's key is known.
     client: Option<MailboxClient>,
-    identifying: bool,
+    identity: Identity,
     /// Nothing is asked before then.
     not_before: Option<Timestamp>,
     /// Posts that wait for the client, and those that are under way, by tag.
@@ -65,8 +69,9 @@ impl Link {
             shared,
             url,
             api,
+            chosen: false,
             client: None,
-            identifying: false,
+            identity: Identity::default(),
             not_before: None,
             waiting: Vec::new(),
             posts: BTreeMap::new(),
@@ -83,6 +88,16 @@ impl Link {
             deadline: None,
             was_lost: false,
         }
+    }
+
+    pub(super) fn is_chosen(&self) -> bool {
+        self.chosen
+    }
+
+    /// How far requests may reach from now on.
+    pub(super) fn reach(&mut self, reach: Reach, chosen: bool) {
+        self.api.reach = reach;
+        self.chosen = chosen;
     }
 
     /// Peers for whom no further post is wanted now.
@@ -189,10 +204,6 @@ impl Link {
         if self.paused.len() + self.resting.len() < resting {
             self.shared.worker.note_change();
         }
-        if self.client.is_none() {
-            self.identify(now, io, tell);
-            return;
-        }
         self.hand_over();
         while let Some(client) = &mut self.client {
             match client.poll_output(now) {
@@ -213,6 +224,7 @@ impl Link {
             }
         }
         self.store_arrived(io, tell);
+        self.identify(now, io, tell);
     }
 
     fn with_client(&mut self, f: impl FnOnce(&mut MailboxClient)) {
@@ -277,7 +289,7 @@ impl Link {
                 self.resting.insert(mailbox, now.plus_millis(REFUSED_WAIT_MS));
                 self.shared.set_relay_state(&self.url, RelayState::Refuses(refusal.to_string()));
             }
-            Event::Clock { .. } => self.check_again(io, tell),
+            Event::Clock { .. } => self.identity.check = true,
             Event::Reachable(true) => {
                 self.shared.set_relay_state(&self.url, RelayState::Reachable);
                 if std::mem::take(&mut self.was_lost) {
@@ -297,7 +309,8 @@ impl Link {
         }
     }
 
-    /// A pairing that is not completed ends with its mailbox; a completed one is told, and tried again.
+    /// It is told, and tried again. The uniform answer is also what another relay at this address would
+    /// give: what it says of the peer counts once the relay has proved its key.
     fn post_refused(
         &mut self,
         peer: PeerKey,
@@ -313,8 +326,7 @@ impl Link {
             let _ = tell_noted.send(Input::Noted(url, peer, outcome)).await;
         });
         if refusal == Refusal::NotFound {
-            // The uniform answer is also what another relay at this address would give.
-            self.check_again(io, tell);
+            self.identity.doubt_answer(peer);
         }
     }
 }

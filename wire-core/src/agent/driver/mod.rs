@@ -51,8 +51,11 @@ pub(crate) struct Driver {
 
 /// What there is to do, as one look at the store shows it.
 struct Work {
-    posts: Vec<Post>,
+    /// Each with whether the owner chose its relay, whichever process reads there.
+    posts: Vec<(Post, bool)>,
     boxes: Vec<OwnBox>,
+    /// Relays that have to prove their key, whichever process found them to be others.
+    doubted: Vec<String>,
 }
 
 impl Driver {
@@ -107,6 +110,7 @@ impl Driver {
         let busy: Vec<PeerKey> = self.links.values().flat_map(Link::busy_peers).collect();
         let room = MAX_POSTS.saturating_sub(self.links.values().map(Link::posting).sum());
         let reading = self.is_reading();
+        let own = self.shared.config.relay().as_str().to_owned();
         let look = self.shared.worker.read(move |batch| {
             let mut posts = Vec::new();
             for peer in batch.unposted()? {
@@ -114,11 +118,13 @@ impl Driver {
                     && !busy.contains(&peer)
                     && let Some(post) = batch.next_post(peer)?
                 {
-                    posts.push(post);
+                    let url = post.target.url.as_str();
+                    let chosen = url == own || batch.is_chosen(url)?;
+                    posts.push((post, chosen));
                 }
             }
             let boxes = if reading { batch.own_boxes()? } else { Vec::new() };
-            Ok(Work { posts, boxes })
+            Ok(Work { posts, boxes, doubted: batch.doubted_relays()? })
         });
         match look.await {
             Ok(work) => self.assign(work),
@@ -127,9 +133,14 @@ impl Driver {
     }
 
     fn assign(&mut self, work: Work) {
-        for post in work.posts {
+        for url in &work.doubted {
+            if let Some(link) = self.links.get_mut(url) {
+                link.doubt();
+            }
+        }
+        for (post, chosen) in work.posts {
             let url = post.target.url.clone();
-            if let Some(link) = self.link(&url, false) {
+            if let Some(link) = self.link(&url, chosen) {
                 link.post(post);
             }
         }
@@ -142,9 +153,10 @@ impl Driver {
     }
 
     /// The link to a relay, made on first use. None for an address that policy refuses.
-    fn link(&mut self, url: &str, ours: bool) -> Option<&mut Link> {
-        if !self.links.contains_key(url) {
-            let (relay, reach) = match self.shared.contact(url, ours) {
+    fn link(&mut self, url: &str, chosen: bool) -> Option<&mut Link> {
+        // Whether the owner chose a relay changes with the mailboxes that lie there.
+        if self.links.get(url).is_none_or(|link| link.is_chosen() != chosen) {
+            let (relay, reach) = match self.shared.contact(url, chosen) {
                 Ok(contact) => contact,
                 Err(error) => {
                     tracing::warn!(code = error.code(), "a relay address is not used");
@@ -152,7 +164,8 @@ impl Driver {
                 }
             };
             let api = self.shared.api(relay, reach);
-            self.links.insert(url.to_owned(), Link::new(self.shared.clone(), url.to_owned(), api));
+            let new = || Link::new(self.shared.clone(), url.to_owned(), api.clone());
+            self.links.entry(url.to_owned()).or_insert_with(new).reach(api.reach, chosen);
         }
         self.links.get_mut(url)
     }

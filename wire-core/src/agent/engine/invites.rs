@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use zeroize::Zeroizing;
 
 use super::{Batch, PeerKey};
+use crate::agent::entropy::os_rng;
 use crate::agent::error::Error;
 use crate::encoding::cbor;
 use crate::mailbox::{ClientToken, MailboxKeyPair, RelayId, Rendezvous, Slot};
@@ -128,13 +129,36 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Ends an invite: its keys are wiped, what came of it stays until its time is over.
+    /// The mailbox that an invite makes. It is on the disk before the relay hears of it, so that every try
+    /// makes the same, and the end of the invite knows it.
+    pub(crate) fn invite_mailbox(&mut self, id: &InviteId) -> Result<MailboxKeyPair, Error> {
+        let open = self.invite(id)?.filter(|row| row.step != InviteStep::Over);
+        if let Some(mailbox) = open.ok_or(Error::CodeExpired)?.mailbox {
+            return Ok(mailbox);
+        }
+        let mailbox = MailboxKeyPair::generate(&mut os_rng());
+        self.tx.execute(
+            "UPDATE invite SET box_seed = ? WHERE id = ?",
+            params![mailbox.seed().as_slice(), id.as_bytes()],
+        )?;
+        Ok(mailbox)
+    }
+
+    /// Ends an invite: its keys are wiped, what came of it stays until its time is over. A mailbox that
+    /// became nobody's is left to be deleted at the relay.
     pub(crate) fn end_invite(
         &mut self,
         id: &InviteId,
         peer: Option<PeerKey>,
         failed: Option<&str>,
     ) -> Result<(), Error> {
+        if peer.is_none() {
+            self.tx.execute(
+                "INSERT OR IGNORE INTO orphan (box_seed, url, owner, at)
+                 SELECT box_seed, url, '', ? FROM invite WHERE id = ? AND box_seed IS NOT NULL",
+                params![self.now.as_millis(), id.as_bytes()],
+            )?;
+        }
         self.tx.execute(
             "UPDATE invite SET step = ?, state = x'', token = zeroblob(32), box_seed = NULL, peer = ?, failed = ? WHERE id = ?",
             params![InviteStep::Over as i64, peer.map(|p| p.0), failed, id.as_bytes()],
@@ -158,14 +182,14 @@ impl Batch<'_> {
         rows.into_iter().collect()
     }
 
-    /// Invites whose time is over, and what came of old ones.
+    /// Ends the invites whose time is over.
     pub(crate) fn expire_invites(&mut self) -> Result<(), Error> {
-        self.tx.execute(
-            "UPDATE invite SET step = 3, state = x'', token = zeroblob(32), box_seed = NULL, failed = 'code_expired'
-             WHERE step < 3 AND until <= ?",
-            [self.now.as_millis()],
-        )?;
-        Ok(())
+        let late = self
+            .tx
+            .prepare_cached("SELECT id FROM invite WHERE step < 3 AND until <= ?")?
+            .query_map([self.now.as_millis()], |r| r.get(0).map(InviteId::from_bytes))?
+            .collect::<Result<Vec<_>, _>>()?;
+        late.iter().try_for_each(|id| self.end_invite(id, None, Some("code_expired")))
     }
 }
 

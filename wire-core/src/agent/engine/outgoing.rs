@@ -273,14 +273,18 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// The relay refused a post for good. Before HELLO the uniform 404 says that the peer gave up;
-    /// afterwards it is an outage. The rest stays queued, and is shown.
+    /// The relay refused a post. What was to be posted stays queued, and that is shown.
     pub(crate) fn post_refused(&mut self, peer: PeerKey, refusal: Refusal) -> Result<(), Error> {
-        let stage = self.peer(peer)?.stage;
-        if refusal == Refusal::NotFound && stage == Stage::Pending {
-            return self.retire(peer, Stage::Abandoned);
-        }
         self.note_refusal(peer, Some(refusal.code()))
+    }
+
+    /// A post was refused with the uniform 404, and the relay has proved after that that it is the one we
+    /// know. Before HELLO this says that the peer gave up; afterwards it is an outage.
+    pub(crate) fn box_is_missing(&mut self, peer: PeerKey) -> Result<(), Error> {
+        match self.peer(peer)?.stage {
+            Stage::Pending => self.retire(peer, Stage::Abandoned),
+            _ => Ok(()),
+        }
     }
 
     /// Envelopes of one mailbox, in the relay's order, and the cursor behind them. `before` is where

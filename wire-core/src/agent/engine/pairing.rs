@@ -63,7 +63,8 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Mailboxes that no pairing was committed for, made by processes that are gone.
+    /// Mailboxes that no pairing was committed for, made by processes that are gone or for invites that
+    /// are over.
     pub(crate) fn orphans(
         &self,
         is_alive: impl Fn(&str) -> bool,

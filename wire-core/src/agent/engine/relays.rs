@@ -14,25 +14,54 @@ pub(crate) struct KnownRelay {
 }
 
 impl Batch<'_> {
-    /// What is pinned for a relay.
+    /// The relay at an address, unless it has to prove again who it is.
     pub(crate) fn relay(&self, url: &str) -> Result<Option<KnownRelay>, Error> {
+        Ok(self.pinned(url)?.filter(|(_, doubted)| !doubted).map(|(known, _)| known))
+    }
+
+    /// What is pinned for a relay, and whether it is in doubt.
+    fn pinned(&self, url: &str) -> Result<Option<(KnownRelay, bool)>, Error> {
         Ok(self
             .tx
-            .prepare_cached("SELECT relay_id, offset_ms FROM relay WHERE url = ?")?
-            .query_row([url], |r| Ok(KnownRelay { id: RelayId::from_bytes(r.get(0)?), offset_ms: r.get(1)? }))
+            .prepare_cached("SELECT relay_id, offset_ms, doubted FROM relay WHERE url = ?")?
+            .query_row([url], |r| {
+                let known = KnownRelay { id: RelayId::from_bytes(r.get(0)?), offset_ms: r.get(1)? };
+                Ok((known, r.get(2)?))
+            })
             .optional()?)
     }
 
-    /// Pins a relay's key on first sight; afterwards only its clock may change.
+    /// What answers there is not the relay that we know: nobody uses it before it has proved its key.
+    pub(crate) fn doubt_relay(&mut self, url: &str) -> Result<(), Error> {
+        self.tx.execute("UPDATE relay SET doubted = 1 WHERE url = ? AND doubted = 0", [url])?;
+        Ok(())
+    }
+
+    /// Relays that have to prove their key.
+    pub(crate) fn doubted_relays(&self) -> Result<Vec<String>, Error> {
+        let mut statement = self.tx.prepare_cached("SELECT url FROM relay WHERE doubted = 1")?;
+        Ok(statement.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether a mailbox of ours lies at a relay: then its address came from the owner, with a code or a
+    /// link.
+    pub(crate) fn is_chosen(&self, url: &str) -> Result<bool, Error> {
+        let mut statement = self
+            .tx
+            .prepare_cached("SELECT 1 FROM peer WHERE box_url = ? AND (state <= 2 OR box_gone > 0)")?;
+        Ok(statement.exists([url])?)
+    }
+
+    /// Pins a relay's key on first sight; afterwards only its clock may change. It has just proved it.
     pub(crate) fn note_relay(&mut self, url: &str, seen: KnownRelay) -> Result<(), Error> {
-        if let Some(known) = self.relay(url)?
+        if let Some((known, _)) = self.pinned(url)?
             && known.id != seen.id
         {
             return Err(Error::RelayMismatch { url: url.to_owned() });
         }
         self.tx.execute(
-            "INSERT INTO relay (url, relay_id, offset_ms) VALUES (?1, ?2, ?3)
-             ON CONFLICT (url) DO UPDATE SET offset_ms = ?3",
+            "INSERT INTO relay (url, relay_id, offset_ms, doubted) VALUES (?1, ?2, ?3, 0)
+             ON CONFLICT (url) DO UPDATE SET offset_ms = ?3, doubted = 0",
             params![url, seen.id.as_bytes(), seen.offset_ms],
         )?;
         Ok(())

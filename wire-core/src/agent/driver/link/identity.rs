@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Input, Link, REFUSED_WAIT_MS};
-use crate::agent::engine::KnownRelay;
+use crate::agent::engine::{KnownRelay, PeerKey};
 use crate::agent::entropy::os_rng;
 use crate::agent::error::Error;
 use crate::agent::views::RelayState;
@@ -15,35 +15,67 @@ use crate::time::Timestamp;
 /// How long everything waits after the relay could not say who it is.
 const IDENTIFY_WAIT_MS: u64 = 2_000;
 
+/// How far the relay has shown who it is.
+#[derive(Debug, Default)]
+pub(super) struct Identity {
+    /// A question is under way.
+    asking: bool,
+    /// Its answer was given before the doubt, and says nothing about it.
+    outdated: bool,
+    /// What is stored does not do: the relay answered as another.
+    distrusted: bool,
+    /// The relay is to be asked, although its key is pinned.
+    pub(super) check: bool,
+    /// Peers whose mailbox is not there, by an answer that came since the last question.
+    missing: Vec<PeerKey>,
+    /// Those whose answer came before the question that is under way.
+    asked_for: Vec<PeerKey>,
+}
+
+impl Identity {
+    /// A mailbox is not there, if the relay is the one we know.
+    pub(super) fn doubt_answer(&mut self, peer: PeerKey) {
+        self.missing.push(peer);
+        self.check = true;
+    }
+}
+
 impl Link {
-    /// Finds out which key the relay has: from the store, or by asking it.
+    /// Finds out which key the relay has, where that is not known or in doubt: from the store, or by
+    /// asking it. One question at a time.
     pub(super) fn identify(&mut self, now: Timestamp, io: &mut JoinSet<()>, tell: &mpsc::Sender<Input>) {
-        let wanted = !self.waiting.is_empty() || !self.unread.is_empty();
-        if self.identifying || !wanted || self.not_before.is_some_and(|t| t > now) {
+        let ask = match &self.client {
+            Some(_) => self.identity.check,
+            None => {
+                let wanted = !self.waiting.is_empty() || !self.unread.is_empty();
+                wanted && self.not_before.is_none_or(|t| t <= now)
+            }
+        };
+        if self.identity.asking || !ask {
             return;
         }
-        self.identifying = true;
+        self.identity.asking = true;
+        let stored_will_do = self.client.is_none() && !self.identity.distrusted;
+        self.identity.check = false;
+        self.identity.asked_for = std::mem::take(&mut self.identity.missing);
         let (shared, api, url, tell) =
             (self.shared.clone(), self.api.clone(), self.url.clone(), tell.clone());
         io.spawn(async move {
-            let known = {
-                let url = url.clone();
-                shared.worker.read(move |batch| batch.relay(&url)).await
-            };
-            let outcome = match known {
-                Ok(Some(known)) => Ok(known),
-                Ok(None) => shared.identify(&api).await,
-                Err(error) => Err(error),
-            };
+            let outcome = if stored_will_do { shared.known(&api).await } else { shared.identify(&api).await };
             let _ = tell.send(Input::Identified(url, outcome)).await;
         });
     }
 
     pub(super) fn identified(&mut self, now: Timestamp, outcome: Result<KnownRelay, Error>) {
-        self.identifying = false;
+        self.identity.asking = false;
+        let missing = std::mem::take(&mut self.identity.asked_for);
+        if std::mem::take(&mut self.identity.outdated) && outcome.is_ok() {
+            return;
+        }
         match outcome {
             Ok(known) => {
                 self.not_before = None;
+                self.identity.distrusted = false;
                 match &mut self.client {
                     None => {
                         let seed = os_rng().next_u64();
@@ -52,31 +84,43 @@ impl Link {
                     // It was asked again, after it refused.
                     Some(client) => client.set_clock(known.offset_ms),
                 }
+                for peer in missing {
+                    drop(self.shared.worker.submit(move |batch| batch.box_is_missing(peer)));
+                }
             }
             Err(error) => {
-                self.not_before = Some(now.plus_millis(IDENTIFY_WAIT_MS));
+                let mut wait = IDENTIFY_WAIT_MS;
                 if matches!(error, Error::RelayMismatch { .. } | Error::ClockSkew { .. }) {
-                    // Nothing more is posted to a relay that is not the one we know.
-                    self.client = None;
-                    std::mem::take(&mut self.flights).values().for_each(AbortHandle::abort);
-                    self.posts.clear();
-                    self.waiting.clear();
-                    self.busy.clear();
-                    self.unread = self.boxes.keys().copied().collect();
-                    self.not_before = Some(now.plus_millis(REFUSED_WAIT_MS));
+                    self.distrust();
+                    wait = REFUSED_WAIT_MS;
                 }
+                // One that serves, and only did not answer this time, goes on.
+                self.not_before = self.client.is_none().then(|| now.plus_millis(wait));
                 self.shared.set_relay_state(&self.url, RelayState::of(&error));
             }
         }
     }
 
-    /// Asks the relay who it is, although that is pinned.
-    pub(super) fn check_again(&mut self, io: &mut JoinSet<()>, tell: &mpsc::Sender<Input>) {
-        let (shared, api, url, tell) =
-            (self.shared.clone(), self.api.clone(), self.url.clone(), tell.clone());
-        io.spawn(async move {
-            let outcome = shared.identify(&api).await;
-            let _ = tell.send(Input::Identified(url, outcome)).await;
-        });
+    /// Somebody found that the relay is not the one we know: what was asked before that does not count.
+    pub(in crate::agent::driver) fn doubt(&mut self) {
+        self.identity.outdated = self.identity.asking;
+        if self.client.is_some() {
+            self.distrust();
+        }
+    }
+
+    /// Nothing more is posted, read or acknowledged there until the relay has proved its key.
+    fn distrust(&mut self) {
+        self.client = None;
+        self.identity.distrusted = true;
+        self.identity.check = false;
+        self.identity.missing.clear();
+        std::mem::take(&mut self.flights).values().for_each(AbortHandle::abort);
+        self.posts.clear();
+        self.waiting.clear();
+        self.busy.clear();
+        self.stop_reading();
+        // What there is to do is looked up anew, from where the store stands.
+        self.shared.worker.note_change();
     }
 }

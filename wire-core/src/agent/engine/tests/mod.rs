@@ -15,6 +15,7 @@ mod envelope_is_lost;
 mod envelope_is_unopenable;
 mod envelopes_come_out_of_order;
 mod hello_comes_both_ways;
+mod invite_is_over;
 mod message_goes_each_way;
 mod name_is_taken;
 mod pairing_is_never_completed;

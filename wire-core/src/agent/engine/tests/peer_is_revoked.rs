@@ -1,4 +1,4 @@
-use super::harness::World;
+use super::harness::{URL, World};
 use crate::agent::engine::{Closing, Stage};
 use crate::agent::error::Error;
 
@@ -23,4 +23,16 @@ fn nothing_more_is_sent_taken_or_handed_out() {
     w.bob.write(|b| b.box_closed(w.bob.key())).unwrap();
     assert!(w.bob.read(|b| b.own_boxes()).is_empty());
     assert_eq!(w.bob.read(|b| b.find_peer("alice")).stage, Stage::Revoked);
+}
+
+/// The relay counts as the owner's own choice for as long as a mailbox of ours lies there.
+#[test]
+fn its_relay_is_chosen_until_the_mailbox_is_closed() {
+    let w = World::paired();
+    let is_chosen = |url| w.alice.read(|b| b.is_chosen(url));
+    assert!(is_chosen(URL) && !is_chosen("https://10.0.0.1"));
+    w.alice.write(|b| b.retire(w.alice.key(), Stage::Revoked)).unwrap();
+    assert!(is_chosen(URL), "it is still to be closed there");
+    w.alice.write(|b| b.box_closed(w.alice.key())).unwrap();
+    assert!(!is_chosen(URL));
 }
