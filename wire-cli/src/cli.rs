@@ -326,6 +326,9 @@ pub(crate) struct ServeArgs {
     /// Listen beyond this machine without TLS: only behind something that adds it
     #[arg(long)]
     pub(crate) allow_plain_http: bool,
+    /// End when standard input ends, for a program that starts a relay
+    #[arg(long)]
+    pub(crate) while_stdin: bool,
 }
 
 fn ack(text: &str) -> Result<Ack, ParseRecordIdError> {

@@ -21,6 +21,19 @@ fn a_relay_that_is_told_to_stop_ends_well() {
 }
 
 #[test]
+fn a_relay_that_lives_by_its_standard_input_ends_with_it() {
+    let home = tempfile::tempdir().unwrap();
+    let relay = |flags: &[&str]| {
+        let mut command = wire(home.path());
+        command.args(["--json", "relay", "serve", "--listen", "127.0.0.1:0"]).args(flags);
+        let mut relay = Running::start(command);
+        assert!(relay.json()["listening"].is_string());
+        relay
+    };
+    assert_eq!(relay(&["--while-stdin"]).end().ok().stdout, "");
+}
+
+#[test]
 fn a_second_relay_says_what_is_in_its_way() {
     let world = World::new();
     let relay = |listen: &str, data: &str| {

@@ -148,10 +148,10 @@ fn home() -> io::Result<TempDir> {
 fn start_relay(home: &Path) -> Result<Child, Failure> {
     let program = std::env::current_exe().map_err(no_relay)?;
     Command::new(program)
-        .args(["--json", "relay", "serve", "--listen", "127.0.0.1:0", "--data"])
+        .args(["--json", "relay", "serve", "--while-stdin", "--listen", "127.0.0.1:0", "--data"])
         .arg(home.join("relay"))
         .env("WIRE_HOME", home)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)

@@ -25,6 +25,7 @@ struct ListeningDoc {
 /// Serves until it is told to stop; what is under way then may finish.
 pub(crate) async fn serve(ctx: &Ctx, args: ServeArgs) -> Result<u8, Failure> {
     let home = ctx.config()?.home().to_owned();
+    let while_stdin = args.while_stdin;
     let config = configure(&home, args, |key| std::env::var(key).ok().filter(|value| !value.is_empty()))?;
     let (address, data) = (config.listen, config.data.clone());
     let relay = tokio::task::spawn_blocking(move || Relay::open(&config))
@@ -38,12 +39,20 @@ pub(crate) async fn serve(ctx: &Ctx, args: ServeArgs) -> Result<u8, Failure> {
     }
     ctx.out.note(format!("listening on {listening}"));
     let stop = ctx.stop.clone();
-    serve_on(listener, relay, async move {
-        stop.requested().await;
-    })
-    .await
-    .map_err(|e| Failure::internal(format!("the relay ended: {e}")))?;
+    let told = async move {
+        tokio::select! {
+            _ = stop.requested() => {}
+            () = end_of_stdin(), if while_stdin => {}
+        }
+    };
+    serve_on(listener, relay, told).await.map_err(|e| Failure::internal(format!("the relay ended: {e}")))?;
     Ok(exit::OK)
+}
+
+/// Whoever holds the other end lets the relay live, and takes it along however it dies.
+async fn end_of_stdin() {
+    // An input that cannot be read has ended too.
+    let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await;
 }
 
 /// What flags say, else the environment, else the file, else the defaults.
