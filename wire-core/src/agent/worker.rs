@@ -73,13 +73,13 @@ impl Worker {
         self.submit(step).await.map_err(|_| Error::Closed)?
     }
 
-    /// Runs a step whose loss in a power cut would cost nothing but doing it again: claims, and what a
-    /// relay said of a post. It is synced with the next step that has to be.
+    /// Runs a step that concerns the caller alone and whose loss in a power cut would cost nothing but
+    /// doing it again: a claim. It is synced with the next step that has to be, and wakes nobody.
     pub(crate) async fn note<T: Send + 'static>(
         &self,
         step: impl FnOnce(&mut Batch<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.submit_with(Sync::Later, step).await.map_err(|_| Error::Closed)?
+        self.submit_with(Sync::Own, step).await.map_err(|_| Error::Closed)?
     }
 
     /// Queues a step without waiting for it.
@@ -205,9 +205,7 @@ impl Run {
             match self.queue.try_recv() {
                 Ok(Job::Write(w, when)) => {
                     writes.push(w);
-                    if when == Sync::Now {
-                        sync = when;
-                    }
+                    sync = sync.max(when);
                 }
                 Ok(other) => {
                     next = Some(other);
@@ -235,7 +233,7 @@ impl Run {
             deliver(committed.as_ref().map(|_| ()).map_err(Error::again));
         }
         // Who waits for a change must not be woken by looking for one.
-        if !matches!(committed, Ok(false)) {
+        if sync > Sync::Own && !matches!(committed, Ok(false)) {
             self.told.send_modify(|n| *n += 1);
         }
         next

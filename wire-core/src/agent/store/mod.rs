@@ -63,28 +63,33 @@ pub(crate) struct StoreFile {
     version: i32,
 }
 
-/// When a transaction has to be on the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// When a transaction has to be on the disk, and whom it concerns. Where several steps share one, the
+/// greatest holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sync {
-    /// Before the call returns: somebody will be told that it happened.
-    Now,
+    /// As [`Later`](Self::Later), and nobody has to look at what changed but who changed it.
+    Own,
     /// Some time: losing it costs work that is done again, and nothing else.
     Later,
+    /// Before the call returns: somebody will be told that it happened.
+    Now,
 }
 
 struct Inner {
     conn: Connection,
-    sync: Sync,
+    /// Each commit is synced.
+    full: bool,
     emptied: Option<Instant>,
 }
 
 impl Inner {
     /// In WAL mode FULL syncs the log at each commit, NORMAL leaves that to the next FULL one.
     fn sync(&mut self, sync: Sync) -> Result<(), StoreError> {
-        if self.sync != sync {
-            let level = if sync == Sync::Now { "FULL" } else { "NORMAL" };
+        let full = sync == Sync::Now;
+        if self.full != full {
+            let level = if full { "FULL" } else { "NORMAL" };
             self.conn.execute_batch(&format!("PRAGMA synchronous = {level}"))?;
-            self.sync = sync;
+            self.full = full;
         }
         Ok(())
     }
@@ -113,7 +118,7 @@ impl StoreFile {
         let store = Self {
             folder,
             writers,
-            inner: Mutex::new(Inner { conn, sync: Sync::Now, emptied: None }),
+            inner: Mutex::new(Inner { conn, full: true, emptied: None }),
             bell,
             version,
         };
@@ -157,7 +162,7 @@ impl StoreFile {
             tx.commit().map_err(StoreError::from)?;
             (value, inner.conn.total_changes() != before)
         };
-        if changed {
+        if changed && sync > Sync::Own {
             self.bell.ring();
         }
         Ok(value)

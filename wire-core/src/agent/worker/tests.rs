@@ -49,13 +49,14 @@ async fn steps_share_a_transaction_and_one_that_fails_spoils_no_other() {
 
 /// Who waits for a change looks again at each, so a look must not be one.
 #[tokio::test]
-async fn a_step_without_effect_wakes_nobody() {
+async fn a_step_without_effect_and_one_that_concerns_its_maker_wake_nobody() {
     let f = start();
     f.worker.write(insert(1)).await.unwrap();
     let mut changes = f.worker.changes();
     changes.mark_unchanged();
     let nothing = f.worker.write(|b| Ok(b.tx.execute("DELETE FROM consumed WHERE until > 5", [])?));
     assert_eq!(nothing.await.unwrap(), 0);
+    f.worker.note(insert(3)).await.unwrap();
     f.worker.read(|_| Ok(())).await.unwrap();
     assert!(!changes.has_changed().unwrap());
     f.worker.write(insert(2)).await.unwrap();
@@ -67,7 +68,7 @@ async fn a_step_without_effect_wakes_nobody() {
 async fn a_transaction_that_cannot_begin_is_told_as_what_it_is() {
     let f = start();
     rusqlite::Connection::open(&f.db).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    for sync in [Sync::Now, Sync::Later] {
+    for sync in [Sync::Now, Sync::Later, Sync::Own] {
         let told = f.worker.submit_with(sync, insert(1)).await.unwrap();
         assert!(matches!(told, Err(Error::Store(crate::agent::store::StoreError::Newer { found: 99, .. }))));
     }
