@@ -73,6 +73,10 @@ impl World {
         self.relay = Some(relay);
     }
 
+    pub(crate) fn relay_pid(&self) -> u32 {
+        self.relay.as_ref().unwrap().pid()
+    }
+
     /// `kill -9`.
     pub(crate) fn kill_relay(&mut self) {
         self.relay.take().unwrap().kill();
