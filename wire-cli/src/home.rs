@@ -1,5 +1,6 @@
 //! Which agent a command works for, and its way through: open it, look around, leave it in order.
 
+use std::env::VarError;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Stdin};
@@ -36,9 +37,13 @@ impl Ctx {
 
     /// What flags, environment and files say.
     pub(crate) fn config(&self) -> Result<Config, ConfigError> {
-        let from_env = || std::env::var("WIRE_AS").ok().filter(|name| !name.is_empty());
-        let name = self.given.clone().or_else(from_env);
-        Config::from_env(name.as_deref().unwrap_or(DEFAULT_NAME))
+        let name = match (&self.given, std::env::var("WIRE_AS")) {
+            (Some(given), _) => given.clone(),
+            (None, Ok(name)) if !name.is_empty() => name,
+            (None, Err(VarError::NotUnicode(_))) => return Err(ConfigError::NotText { variable: "WIRE_AS" }),
+            (None, _) => DEFAULT_NAME.to_owned(),
+        };
+        Config::from_env(&name)
     }
 
     /// Opens the agent, which is made if it is not there.

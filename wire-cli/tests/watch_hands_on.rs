@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::World;
+use support::{World, until};
 
 #[test]
 fn a_command_that_fails_gets_the_message_again() {
@@ -28,4 +28,27 @@ fn a_command_that_fails_gets_the_message_again() {
             .map(|m| (m["text"].clone(), m["sender"].clone()))
             .eq([("work".into(), "alice".into()), ("work".into(), "alice".into())])
     );
+}
+
+/// The message is handed out again, so nothing of its command may go on.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_watch_that_ends_takes_its_command_and_all_that_it_started_along() {
+    let world = World::new();
+    let (alice, bob) = world.paired("alice", "bob");
+    let mut wire = bob.command();
+    wire.args(["watch", "--exec", "sleep 300 & echo $! > pid; wait"]).current_dir(&world.folder);
+    let watching = support::Running::start(wire);
+    alice.send("bob", "work");
+    let sleeper = until("it runs", || {
+        let pid = std::fs::read_to_string(world.folder.path().join("pid")).ok()?;
+        pid.ends_with('\n').then(|| pid.trim().to_owned())
+    });
+    watching.signal("TERM");
+    watching.end().failed(143);
+    until("it ended", || {
+        let stat = std::fs::read_to_string(format!("/proc/{sleeper}/stat"));
+        stat.map_or(true, |stat| stat.contains(") Z ")).then_some(())
+    });
+    assert_eq!(bob.texts(), ["work"]);
 }

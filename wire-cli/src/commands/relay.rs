@@ -1,5 +1,7 @@
 //! `wire relay serve`: a relay as flags, environment and `relay.toml` describe it.
 
+use std::collections::BTreeMap;
+use std::env::VarError;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -14,6 +16,9 @@ use crate::home::Ctx;
 
 /// The name of the relay's configuration file inside the home folder.
 const FILE: &str = "relay.toml";
+/// The variables of the environment that a relay looks at.
+const ENV: [&str; 5] =
+    ["WIRE_RELAY_LISTEN", "WIRE_RELAY_DATA", "WIRE_RELAY_HOSTS", "WIRE_RELAY_ALLOW_PLAIN_HTTP", "PORT"];
 const KEYS: [&str; 5] = ["listen", "data", "hosts", "allow_plain_http", "limits"];
 
 #[derive(Serialize)]
@@ -26,7 +31,15 @@ struct ListeningDoc {
 pub(crate) async fn serve(ctx: &Ctx, args: ServeArgs) -> Result<u8, Failure> {
     let home = ctx.config()?.home().to_owned();
     let while_stdin = args.while_stdin;
-    let config = configure(&home, args, |key| std::env::var(key).ok().filter(|value| !value.is_empty()))?;
+    let mut env = BTreeMap::new();
+    for key in ENV {
+        match std::env::var(key) {
+            Ok(value) if !value.is_empty() => drop(env.insert(key, value)),
+            Err(VarError::NotUnicode(_)) => return Err(bad(format!("{key} is not text"))),
+            _ => {}
+        }
+    }
+    let config = configure(&home, args, |key| env.get(key).cloned())?;
     let (address, data) = (config.listen, config.data.clone());
     let relay = tokio::task::spawn_blocking(move || Relay::open(&config))
         .await

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
+use tokio::process::{Child, Command};
 use wire_core::Agent;
 use wire_core::agent::RelayState;
 use wire_core::record::RecordId;
@@ -85,20 +87,42 @@ async fn exec(out: Output, agent: &Agent, command: &str) -> Result<u8, Failure> 
 
 async fn hand(out: Output, command: &str, message: &MessageDoc) -> Result<Option<i32>, Failure> {
     let fail = |error: std::io::Error| Failure::internal(format!("cannot run sh: {error}"));
-    let mut sh = tokio::process::Command::new("sh");
-    sh.arg("-c").arg(command).stdin(Stdio::piped()).kill_on_drop(true);
+    let mut sh = Command::new("sh");
+    sh.arg("-c").arg(command).stdin(Stdio::piped()).process_group(0);
     if out.is_json() {
         // Standard output is ours: a document a line.
         sh.stdout(Stdio::from(std::io::stderr()));
     }
     let mut child = sh.spawn().map_err(fail)?;
+    let mut group = Group::of(&child);
     if let Some(mut stdin) = child.stdin.take() {
         let json = serde_json::to_vec(message).map_err(|e| Failure::internal(e.to_string()))?;
         // A command that reads none of it may still succeed.
         let _ = stdin.write_all(&json).await;
         let _ = stdin.write_all(b"\n").await;
     }
-    Ok(child.wait().await.map_err(fail)?.code())
+    let code = child.wait().await.map_err(fail)?.code();
+    // What it has left running on purpose may go on.
+    group.0 = None;
+    Ok(code)
+}
+
+/// A command and all that it has started, ended together when nobody waits for it any more: the message
+/// is handed out again, and must not be worked on twice at a time.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| Pid::from_raw(id.cast_signed())))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
 }
 
 /// Says when the relay is lost and when it is back.

@@ -201,7 +201,9 @@ impl Error {
             Self::SessionFrozen { .. } => {
                 "find out whether the peer's machine was copied or restored, then pair again"
             }
-            Self::NameTaken { .. } => "choose another name with --name",
+            Self::NameTaken { .. } => {
+                "choose another name with --name, or none: a peer that pairs again keeps its name"
+            }
             Self::UnknownMessage => "see what waits: wire inbox",
             Self::Backpressure { .. } => "wait until the peer has fetched what is under way",
             Self::TooLarge { .. } => "send a shorter body",

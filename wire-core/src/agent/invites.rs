@@ -84,6 +84,7 @@ impl Agent {
     /// moment at which both are on line.
     pub async fn invite(&self, options: PairOptions) -> Result<Invite> {
         let shared = &self.shared;
+        options.check(shared).await?;
         let (url, reach) = shared.contact(shared.config.relay().as_str(), true)?;
         let api = shared.api(url, reach);
         let relay = shared.identify(&api).await?;
@@ -121,6 +122,7 @@ impl Agent {
         if shared.worker.read(move |b| b.invite(&id)).await?.is_some() {
             return Ok(FollowedInvite { agent: self.clone(), id });
         }
+        options.check(shared).await?;
         let (url, reach) = shared.contact(link.origin.as_str(), true)?;
         let api = shared.api(url, reach);
         let relay = shared.identify(&api).await?;

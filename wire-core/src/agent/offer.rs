@@ -61,6 +61,12 @@ impl PairOptions {
         self
     }
 
+    /// A name that cannot be had is refused before a code or a link is made or spent.
+    pub(super) async fn check(&self, shared: &Shared) -> Result<()> {
+        let name = self.name.clone();
+        shared.worker.read(move |b| b.check_wish(name.as_deref())).await
+    }
+
     fn wishes(&self) -> Wishes {
         Wishes { name: self.name.clone(), verify: self.verify }
     }
@@ -93,6 +99,7 @@ impl Agent {
     /// [`Agent::offer`] with options.
     pub async fn offer_with(&self, options: PairOptions) -> Result<Offer> {
         let shared = &self.shared;
+        options.check(shared).await?;
         let (url, reach) = shared.contact(shared.config.relay().as_str(), true)?;
         let api = shared.api(url, reach);
         let relay = shared.identify(&api).await?;
@@ -129,6 +136,7 @@ impl Agent {
     pub async fn join_with(&self, code: &str, options: PairOptions) -> Result<Pending> {
         let code = Code::parse(code)?;
         let shared = &self.shared;
+        options.check(shared).await?;
         let (at, secret) =
             (Rendezvous::from(code.nameplate.clone()), PairingSecret::from(code.words.clone()));
         // The relay forgets a code that has served, and would call it unknown.

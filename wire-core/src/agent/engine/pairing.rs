@@ -38,6 +38,11 @@ impl Batch<'_> {
         Ok(found.exists(params![tag, self.now.as_millis()])?)
     }
 
+    /// Whether a peer could be called so: to be asked before a code is spent.
+    pub(crate) fn check_wish(&self, name: Option<&str>) -> Result<(), Error> {
+        name.map_or(Ok(()), |name| self.free_name(name, true).map(|_| ()))
+    }
+
     /// Burns a code before anything that depends on it is posted. A code is used once.
     pub(crate) fn consume(&mut self, at: &Rendezvous, secret: &PairingSecret) -> Result<(), Error> {
         let tag = consumed_tag(self.engine.store_key.expose(), at, secret);

@@ -46,9 +46,7 @@ impl Batch<'_> {
         if out.key.as_ref().is_some_and(|k| k.is_empty() || k.len() > MAX_KEY) {
             return Err(Error::usage("a key has 1 to 128 bytes"));
         }
-        if let Some(key) = &out.key
-            && let Some(found) = self.by_key(peer, key)?
-        {
+        if let Some(found) = self.by_key(peer, &out)? {
             return Ok(found);
         }
         self.with_peer(peer, |batch, p| {
@@ -180,13 +178,24 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn by_key(&self, peer: PeerKey, key: &str) -> Result<Option<(RecordId, Delivery)>, Error> {
+    /// The record that was sent with the same key. One that says something else is a mistake.
+    fn by_key(&self, peer: PeerKey, out: &Outgoing) -> Result<Option<(RecordId, Delivery)>, Error> {
+        let Some(key) = &out.key else { return Ok(None) };
         let found = self
             .tx
-            .prepare_cached("SELECT id, state FROM outbox WHERE peer = ? AND key = ?")?
-            .query_row(params![peer.0, key], |r| Ok((RecordId::from_bytes(r.get(0)?), r.get::<_, i64>(1)?)))
+            .prepare_cached(
+                "SELECT o.id, o.state, o.kind = ?3 AND r.body = ?4
+                 FROM outbox o JOIN outbox_record r ON r.n = o.n WHERE o.peer = ?1 AND o.key = ?2",
+            )?
+            .query_row(params![peer.0, key, out.kind.as_str(), out.body], |r| {
+                Ok((RecordId::from_bytes(r.get(0)?), r.get::<_, i64>(1)?, r.get::<_, bool>(2)?))
+            })
             .optional()?;
-        found.map(|(id, state)| Ok((id, Delivery::from_store(state)?))).transpose()
+        match found {
+            None => Ok(None),
+            Some((id, state, true)) => Ok(Some((id, Delivery::from_store(state)?))),
+            Some((_, _, false)) => Err(Error::usage("the key stands for another message; each has its own")),
+        }
     }
 
     /// Back-pressure: what the receiver may have to hold is bounded, so what we send is.
