@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::Request;
@@ -19,7 +20,8 @@ use crate::{Peer, RelayService, Store};
 
 /// Connections at one time; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 20_000;
-/// How long a client may take for the first byte, and for the head of a request.
+/// How long a client may take from connecting to the end of the first request's head, whatever it
+/// speaks; and, over HTTP/1.1, for each further head.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 /// How long connections may take to end when the relay stops.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
@@ -87,10 +89,15 @@ async fn serve_connection<S: Store>(
 ) {
     let Ok(address) = socket.peer_addr() else { return };
     // Answers are small and waited for.
-    if socket.set_nodelay(true).is_err() || !speaks(&socket, &mut stopping).await {
+    if socket.set_nodelay(true).is_err() {
         return;
     }
+    // The server's own limits begin when it knows which HTTP this is, and a client may never say.
+    let head_time = sleep(HEAD_TIME);
+    let asked = Arc::new(AtomicBool::new(false));
+    let asks = Arc::clone(&asked);
     let service = service_fn(move |mut request: Request<Incoming>| {
+        asks.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(Peer(address));
         service.call(request)
     });
@@ -105,23 +112,22 @@ async fn serve_connection<S: Store>(
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), service));
-    let mut told = false;
+    let mut head_time = std::pin::pin!(head_time);
+    let (mut told, mut timed) = (false, true);
     loop {
         tokio::select! {
             // How a connection ended is the client's affair, and its error may name the client.
             _ = connection.as_mut() => return,
+            () = head_time.as_mut(), if timed => {
+                if !asked.load(Ordering::Relaxed) {
+                    return;
+                }
+                timed = false;
+            }
             _ = stopping.wait_for(|stop| *stop), if !told => {
                 told = true;
                 connection.as_mut().graceful_shutdown();
             }
         }
-    }
-}
-
-/// Whether the client sent something in time; a relay that stops does not wait for it.
-async fn speaks(socket: &TcpStream, stopping: &mut watch::Receiver<bool>) -> bool {
-    tokio::select! {
-        ready = timeout(HEAD_TIME, socket.readable()) => matches!(ready, Ok(Ok(()))),
-        _ = stopping.wait_for(|stop| *stop) => false,
     }
 }
