@@ -8,6 +8,7 @@
 mod collect;
 mod committer;
 mod mailboxes;
+mod opening;
 mod places;
 mod read;
 mod records;
@@ -47,7 +48,8 @@ pub struct FjallStore {
 
 impl FjallStore {
     /// Opens the store in `path`, or makes one. Acknowledged envelopes and deleted mailboxes are
-    /// known again for `tombstone` milliseconds.
+    /// known again for `tombstone` milliseconds. Where the end of a journal cannot be read, what is
+    /// there is kept, every mailbox gets a new incarnation, and the log has a warning.
     pub fn open(path: &Path, tombstone: u64) -> Result<Self, OpenError> {
         let tables = Tables::open(path)?;
         let hub = Hub::default();
