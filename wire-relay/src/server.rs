@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::{Peer, RelayService, Store};
+use crate::{Peer, RelayService, Store, StoreError};
 
 /// Connections at one time; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 20_000;
@@ -31,6 +31,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Serves `service` on `listener` until `shutdown` is ready; then takes no more connections, answers
 /// what waits, says bye to streams, and returns when all connections have ended, after 5 s at most.
 /// No task outlives it.
+///
+/// It ends by itself, with an error that says why, when the store has failed and takes nothing more: a
+/// supervisor then starts the relay again. See [`RelayService::maintain`].
 pub async fn serve<S: Store>(
     listener: TcpListener,
     service: RelayService<S>,
@@ -39,11 +42,12 @@ pub async fn serve<S: Store>(
     let (stop, stopping) = watch::channel(false);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut tasks = JoinSet::new();
-    tasks.spawn(service.clone().maintain());
+    let mut maintained = std::pin::pin!(service.clone().maintain());
     let mut shutdown = std::pin::pin!(shutdown);
-    loop {
+    let ended = loop {
         let accepted = tokio::select! {
-            () = &mut shutdown => break,
+            () = &mut shutdown => break Ok(()),
+            ended = &mut maintained => break ended,
             accepted = accept(&listener, &room) => accepted,
             // Takes the ended ones away.
             Some(_) = tasks.join_next() => continue,
@@ -61,16 +65,22 @@ pub async fn serve<S: Store>(
                 sleep(ACCEPT_PAUSE).await;
             }
         }
-    }
+    };
     drop(listener);
     service.drain();
     stop.send_replace(true);
-    let ended = timeout(DRAIN_TIME, async { while tasks.join_next().await.is_some() {} }).await;
-    if ended.is_err() {
+    let drained = timeout(DRAIN_TIME, async { while tasks.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
         tracing::warn!(connections = tasks.len(), "connections were cut");
         tasks.shutdown().await;
     }
-    Ok(())
+    ended.map_err(|error| {
+        let why = match error {
+            StoreError::Full => "the disk was full, and has room again",
+            StoreError::Busy | StoreError::Failed => "the store failed; the log says of what",
+        };
+        io::Error::other(format!("{why}; start the relay again"))
+    })
 }
 
 async fn accept(
