@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-/// A relay that could not be opened. Nothing was changed on disk, but for what a first start makes.
+/// A relay that could not be opened. Nothing was changed on disk, but for what a first start makes; a
+/// store that is damaged may have been cut.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {

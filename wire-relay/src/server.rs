@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::Request;
@@ -15,11 +16,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::{Peer, RelayService, Store};
+use crate::{Peer, RelayService, Store, StoreError};
 
 /// Connections at one time; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 20_000;
-/// How long a client may take for the first byte, and for the head of a request.
+/// How long a client may take from connecting to the end of the first request's head, whatever it
+/// speaks; and, over HTTP/1.1, for each further head.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 /// How long connections may take to end when the relay stops.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
@@ -29,6 +31,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Serves `service` on `listener` until `shutdown` is ready; then takes no more connections, answers
 /// what waits, says bye to streams, and returns when all connections have ended, after 5 s at most.
 /// No task outlives it.
+///
+/// It ends by itself, with an error that says why, when the store has failed and takes nothing more: a
+/// supervisor then starts the relay again. See [`RelayService::maintain`].
 pub async fn serve<S: Store>(
     listener: TcpListener,
     service: RelayService<S>,
@@ -37,11 +42,12 @@ pub async fn serve<S: Store>(
     let (stop, stopping) = watch::channel(false);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut tasks = JoinSet::new();
-    tasks.spawn(service.clone().maintain());
+    let mut maintained = std::pin::pin!(service.clone().maintain());
     let mut shutdown = std::pin::pin!(shutdown);
-    loop {
+    let ended = loop {
         let accepted = tokio::select! {
-            () = &mut shutdown => break,
+            () = &mut shutdown => break Ok(()),
+            ended = &mut maintained => break ended,
             accepted = accept(&listener, &room) => accepted,
             // Takes the ended ones away.
             Some(_) = tasks.join_next() => continue,
@@ -59,16 +65,22 @@ pub async fn serve<S: Store>(
                 sleep(ACCEPT_PAUSE).await;
             }
         }
-    }
+    };
     drop(listener);
     service.drain();
     stop.send_replace(true);
-    let ended = timeout(DRAIN_TIME, async { while tasks.join_next().await.is_some() {} }).await;
-    if ended.is_err() {
+    let drained = timeout(DRAIN_TIME, async { while tasks.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
         tracing::warn!(connections = tasks.len(), "connections were cut");
         tasks.shutdown().await;
     }
-    Ok(())
+    ended.map_err(|error| {
+        let why = match error {
+            StoreError::Full => "the disk was full, and has room again",
+            StoreError::Busy | StoreError::Failed => "the store failed; the log says of what",
+        };
+        io::Error::other(format!("{why}; start the relay again"))
+    })
 }
 
 async fn accept(
@@ -87,10 +99,15 @@ async fn serve_connection<S: Store>(
 ) {
     let Ok(address) = socket.peer_addr() else { return };
     // Answers are small and waited for.
-    if socket.set_nodelay(true).is_err() || !speaks(&socket, &mut stopping).await {
+    if socket.set_nodelay(true).is_err() {
         return;
     }
+    // The server's own limits begin when it knows which HTTP this is, and a client may never say.
+    let head_time = sleep(HEAD_TIME);
+    let asked = Arc::new(AtomicBool::new(false));
+    let asks = Arc::clone(&asked);
     let service = service_fn(move |mut request: Request<Incoming>| {
+        asks.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(Peer(address));
         service.call(request)
     });
@@ -105,23 +122,22 @@ async fn serve_connection<S: Store>(
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), service));
-    let mut told = false;
+    let mut head_time = std::pin::pin!(head_time);
+    let (mut told, mut timed) = (false, true);
     loop {
         tokio::select! {
             // How a connection ended is the client's affair, and its error may name the client.
             _ = connection.as_mut() => return,
+            () = head_time.as_mut(), if timed => {
+                if !asked.load(Ordering::Relaxed) {
+                    return;
+                }
+                timed = false;
+            }
             _ = stopping.wait_for(|stop| *stop), if !told => {
                 told = true;
                 connection.as_mut().graceful_shutdown();
             }
         }
-    }
-}
-
-/// Whether the client sent something in time; a relay that stops does not wait for it.
-async fn speaks(socket: &TcpStream, stopping: &mut watch::Receiver<bool>) -> bool {
-    tokio::select! {
-        ready = timeout(HEAD_TIME, socket.readable()) => matches!(ready, Ok(Ok(()))),
-        _ = stopping.wait_for(|stop| *stop) => false,
     }
 }

@@ -46,7 +46,8 @@ pub struct Peer(pub SocketAddr);
 /// The relay as a service: mount it in any hyper server, or use [`serve`](crate::serve).
 ///
 /// Clones share everything. Who does not use [`serve`](crate::serve) runs
-/// [`maintain`](Self::maintain) beside it, and calls [`drain`](Self::drain) before stopping.
+/// [`maintain`](Self::maintain) beside it, stops when that ends with an error, and calls
+/// [`drain`](Self::drain) before stopping.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -108,17 +109,29 @@ impl<S: Store> RelayService<S> {
         self.shared.draining.send_replace(true);
     }
 
-    /// Removes what is acknowledged, expired or deleted, until [`drain`](Self::drain) is called.
-    pub async fn maintain(self) {
+    /// Removes what is acknowledged, expired or deleted, until [`drain`](Self::drain) is called. An error
+    /// says that the store has failed and takes nothing more: open the relay again. While its disk is
+    /// full the relay goes on with what it has, and refuses changes with [`Refusal::Full`]; the error
+    /// comes when there is room again.
+    pub async fn maintain(self) -> Result<(), StoreError> {
         let mut draining = self.shared.draining.subscribe();
+        let mut told = false;
         loop {
             match self.shared.store.sweep(now(), SWEEP_ROWS).await {
                 Ok(removed) if removed >= SWEEP_ROWS => continue,
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "nothing was swept"),
+                Ok(_) => told = false,
+                Err(error) => {
+                    if let Some(error) = self.shared.store.facts().ended {
+                        return Err(error);
+                    }
+                    if !told {
+                        tracing::warn!(%error, "nothing is swept");
+                        told = true;
+                    }
+                }
             }
             tokio::select! {
-                _ = draining.wait_for(|drain| *drain) => return,
+                _ = draining.wait_for(|drain| *drain) => return Ok(()),
                 () = tokio::time::sleep(SWEEP_PAUSE) => {}
             }
         }

@@ -57,6 +57,9 @@ impl From<&ReadSpec> for WakeKey {
 pub struct Facts {
     /// It takes changes.
     pub ready: bool,
+    /// Why it takes nothing more until it is opened again, once that may help: not while its disk is
+    /// full. A relay whose store says so ends.
+    pub ended: Option<StoreError>,
 }
 
 /// A store that did not do what it was asked. Nothing is acknowledged then; whether it was done is
@@ -64,7 +67,8 @@ pub struct Facts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// There is no room on the disk. The store takes nothing more until it is opened again.
+    /// There is no room on the disk. The store takes nothing more until it is opened again, which helps
+    /// once there is room.
     #[error("the disk is full")]
     Full,
     /// Too much is asked of it at this moment.

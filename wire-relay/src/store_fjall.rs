@@ -8,14 +8,17 @@
 mod collect;
 mod committer;
 mod mailboxes;
+mod opening;
 mod places;
 mod read;
 mod records;
+mod room;
 mod scan;
 mod tables;
 mod transaction;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use futures_core::Stream;
@@ -26,6 +29,7 @@ use wire_core::time::Timestamp;
 
 use self::collect::Collect;
 use self::committer::{Committer, Done, Work};
+use self::room::Room;
 use self::scan::Scan;
 use self::tables::Tables;
 use crate::watch::Hub;
@@ -43,17 +47,26 @@ pub struct FjallStore {
     hub: Hub,
     scan: Mutex<Scan>,
     tombstone: u64,
+    room: Room,
+    /// The disk was full, and is not any more.
+    room_again: AtomicBool,
 }
 
 impl FjallStore {
     /// Opens the store in `path`, or makes one. Acknowledged envelopes and deleted mailboxes are
-    /// known again for `tombstone` milliseconds.
+    /// known again for `tombstone` milliseconds. Where the end of a journal cannot be read, what is
+    /// there is kept, every mailbox gets a new incarnation, and the log has a warning.
     pub fn open(path: &Path, tombstone: u64) -> Result<Self, OpenError> {
+        Self::open_with(path, tombstone, Room::of(path))
+    }
+
+    fn open_with(path: &Path, tombstone: u64, room: Room) -> Result<Self, OpenError> {
         let tables = Tables::open(path)?;
         let hub = Hub::default();
-        let committer = Committer::start(tables.clone(), hub.clone())
+        let committer = Committer::start(tables.clone(), hub.clone(), room.clone())
             .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-        Ok(Self { committer, tables, hub, scan: Mutex::default(), tombstone })
+        let room_again = AtomicBool::new(false);
+        Ok(Self { committer, tables, hub, scan: Mutex::default(), tombstone, room, room_again })
     }
 }
 
@@ -75,6 +88,13 @@ impl Store for FjallStore {
     }
 
     async fn sweep(&self, now: Timestamp, max: u32) -> Result<u32, StoreError> {
+        if let Some(error) = self.committer.failed() {
+            let room = self.room.clone();
+            if error == StoreError::Full && blocking(move || Ok(room.is_there())).await? {
+                self.room_again.store(true, Ordering::Relaxed);
+            }
+            return Err(error);
+        }
         let mut mailboxes = self.committer.garbage(SWEEP_MAILBOXES);
         let (tables, tombstone) = (self.tables.clone(), self.tombstone);
         let mut scan = std::mem::take(&mut *self.scan.lock().unwrap_or_else(PoisonError::into_inner));
@@ -100,7 +120,9 @@ impl Store for FjallStore {
     }
 
     fn facts(&self) -> Facts {
-        Facts { ready: self.committer.failed().is_none() }
+        let failed = self.committer.failed();
+        let waits = failed == Some(StoreError::Full) && !self.room_again.load(Ordering::Relaxed);
+        Facts { ready: failed.is_none(), ended: failed.filter(|_| !waits) }
     }
 }
 
@@ -126,8 +148,7 @@ impl From<&Fault> for StoreError {
             Fault::Engine(fjall::Error::Storage(fjall::LsmError::Io(io))) => Some(io),
             Fault::Engine(_) | Fault::Damaged => None,
         };
-        let full = |kind| matches!(kind, std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
-        if io.is_some_and(|io| full(io.kind())) { Self::Full } else { Self::Failed }
+        if io.is_some_and(|io| room::is_full(io.kind())) { Self::Full } else { Self::Failed }
     }
 }
 

@@ -25,6 +25,7 @@ async fn acknowledged_post_survives_a_crash() {
     let other = Running::start(crashed.path()).await;
     assert_eq!(other.relay_id, relay.relay_id);
     let page = mailbox.poll(&other, 0).await;
+    assert_eq!(page.incarnation, incarnation);
     assert_eq!((page.acked, page.head, page.envelopes.len()), (7, 40, 33));
     for (seq, envelope) in &page.envelopes {
         let n = u8::try_from((seq - 1) / 2).unwrap();

@@ -8,6 +8,7 @@ use common::*;
 use futures_core::Stream;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use wire_core::mailbox::*;
 use wire_core::pairing::Nameplate;
 use wire_core::time::Timestamp;
@@ -17,6 +18,8 @@ use wire_relay::{Facts, FjallStore, RelayConfig, Store, StoreError, WakeKey};
 struct Faulty {
     inner: FjallStore,
     fault: Arc<Mutex<Option<StoreError>>>,
+    /// Only opening it again would help.
+    for_good: Arc<AtomicBool>,
 }
 
 impl Faulty {
@@ -49,7 +52,8 @@ impl Store for Faulty {
     }
 
     fn facts(&self) -> Facts {
-        Facts { ready: self.fault().is_ok() }
+        let fault = self.fault().err();
+        Facts { ready: fault.is_none(), ended: fault.filter(|_| self.for_good.load(Ordering::SeqCst)) }
     }
 }
 
@@ -57,7 +61,7 @@ impl Store for Faulty {
 async fn failed_store_acknowledges_nothing() {
     let data = tempfile::tempdir().unwrap();
     let fault = Arc::new(Mutex::new(None));
-    let store = Faulty { inner: store_in(data.path()), fault: Arc::clone(&fault) };
+    let store = Faulty { inner: store_in(data.path()), fault: Arc::clone(&fault), for_good: Arc::default() };
     let relay = Running::with_store(&RelayConfig::new(data.path()), store).await;
     let mailbox = Mailbox::created(&relay).await;
     mailbox.posted(&relay, &[b"before"]).await;
@@ -81,4 +85,22 @@ async fn failed_store_acknowledges_nothing() {
     assert_eq!(mailbox.posted(&relay, &[b"after"]).await, [Verdict::Stored]);
     assert_eq!(contents(&mailbox.poll(&relay, 0).await), [b"before".as_slice(), b"after"]);
     relay.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relay_whose_store_failed_for_good_ends_and_says_why() {
+    for (error, why) in [(StoreError::Failed, "the store failed"), (StoreError::Full, "the disk was full")] {
+        let data = tempfile::tempdir().unwrap();
+        let (fault, for_good) = (Arc::new(Mutex::new(Some(error))), Arc::new(AtomicBool::new(false)));
+        let store = Faulty {
+            inner: store_in(data.path()),
+            fault: Arc::clone(&fault),
+            for_good: Arc::clone(&for_good),
+        };
+        let relay = Running::with_store(&RelayConfig::new(data.path()), store).await;
+        assert_eq!(relay.get("/readyz").await.status, 503);
+        for_good.store(true, Ordering::SeqCst);
+        let ended = relay.ended().await.unwrap_err().to_string();
+        assert!(ended.contains(why), "{ended}");
+    }
 }

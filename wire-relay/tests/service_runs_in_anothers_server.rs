@@ -52,5 +52,5 @@ async fn service_runs_in_anothers_server() {
     drop(client);
     server.await.unwrap().unwrap();
     relay.drain();
-    maintenance.await.unwrap();
+    maintenance.await.unwrap().unwrap();
 }

@@ -17,6 +17,7 @@ use wire_core::mailbox::{MailboxId, Op, Outcome};
 
 use super::Fault;
 use super::collect::Collect;
+use super::room::Room;
 use super::tables::Tables;
 use super::transaction::Transaction;
 use crate::StoreError;
@@ -47,6 +48,7 @@ struct Shared {
     kib: Arc<Semaphore>,
     garbage: Mutex<BTreeSet<MailboxId>>,
     hub: Hub,
+    room: Room,
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +79,7 @@ pub(super) enum Done {
 }
 
 impl Committer {
-    pub(super) fn start(tables: Tables, hub: Hub) -> std::io::Result<Self> {
+    pub(super) fn start(tables: Tables, hub: Hub, room: Room) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             arrived: Condvar::new(),
@@ -85,6 +87,7 @@ impl Committer {
             kib: Arc::new(Semaphore::new(MAX_KIB as usize)),
             garbage: Mutex::default(),
             hub,
+            room,
         });
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
@@ -212,8 +215,12 @@ impl Shared {
 
     /// From now on nothing is taken; what is queued is refused.
     fn fail(&self, fault: &Fault) -> StoreError {
-        let error = StoreError::from(fault);
-        tracing::error!(%fault, "the store failed and takes nothing more");
+        let error = match fault {
+            // The engine's own threads failed before, and it does not say of what.
+            Fault::Engine(fjall::Error::Poisoned) if !self.room.is_there() => StoreError::Full,
+            Fault::Engine(_) | Fault::Damaged => StoreError::from(fault),
+        };
+        tracing::error!(%fault, %error, "the store failed and takes nothing more");
         let mut queue = lock(&self.queue);
         queue.failed = Some(error);
         for job in queue.jobs.drain(..) {

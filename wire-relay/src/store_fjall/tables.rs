@@ -21,6 +21,7 @@ use wire_core::mailbox::{EnvelopeHash, MailboxId, Slot};
 use wire_core::pairing::{InviteId, Rendezvous};
 
 use super::Fault;
+use super::opening::Opening;
 use crate::OpenError;
 
 const FORMAT: u8 = 1;
@@ -55,7 +56,7 @@ impl Tables {
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
             // The engine panics on some kinds of damage that it does not expect.
-            match catch_unwind(AssertUnwindSafe(|| Self::open_engine(path))) {
+            match catch_unwind(AssertUnwindSafe(|| Self::open_once(path))) {
                 Ok(Ok(tables)) => return Ok(tables),
                 Ok(Err(OpenFault::Engine(fjall::Error::Locked))) if Instant::now() < deadline => {
                     std::thread::sleep(LOCK_PAUSE);
@@ -64,6 +65,28 @@ impl Tables {
                 Err(_) => return Err(damaged(path, "the engine gave up".to_owned())),
             }
         }
+    }
+
+    fn open_once(path: &Path) -> Result<Self, OpenFault> {
+        let Some(opening) = Opening::begin(path)? else {
+            return Err(OpenFault::Engine(fjall::Error::Locked));
+        };
+        let tables = match Self::open_engine(path) {
+            Err(OpenFault::Engine(fjall::Error::Locked)) => {
+                opening.abandon()?;
+                return Err(OpenFault::Engine(fjall::Error::Locked));
+            }
+            opened => opened?,
+        };
+        if opening.lost()? {
+            tables.start_incarnations()?;
+            tracing::warn!(
+                "the end of the store's journal could not be read and is gone, or the last start did not end; \
+                 every mailbox has a new incarnation, so that agents post again what may be missing"
+            );
+        }
+        opening.finish()?;
+        Ok(tables)
     }
 
     fn open_engine(path: &Path) -> Result<Self, OpenFault> {
@@ -102,6 +125,23 @@ enum OpenFault {
     Engine(fjall::Error),
     Newer,
     NotOurs,
+    /// A record that cannot be read.
+    Record,
+}
+
+impl From<std::io::Error> for OpenFault {
+    fn from(error: std::io::Error) -> Self {
+        Self::Engine(fjall::Error::Io(error))
+    }
+}
+
+impl From<Fault> for OpenFault {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Engine(error) => Self::Engine(error),
+            Fault::Damaged => Self::Record,
+        }
+    }
 }
 
 impl From<fjall::Error> for OpenFault {
@@ -128,6 +168,7 @@ fn open_error(path: &Path, fault: OpenFault) -> OpenError {
             OpenError::Io { path: path_buf, source }
         }
         OpenFault::Engine(error) => damaged(path, error.to_string()),
+        OpenFault::Record => damaged(path, Fault::Damaged.to_string()),
         OpenFault::NotOurs => damaged(path, "it is not the store of a relay".to_owned()),
     }
 }

@@ -265,6 +265,44 @@ async fn a_damaged_record_fails_the_store_and_nothing_is_acknowledged() {
     assert!(w.page(1).await.unwrap().envelopes.is_empty());
 }
 
+/// Changes until one fails, after the engine's own threads have failed to write a table.
+async fn fail_below(store: &FjallStore, dir: &Path) -> StoreError {
+    store.apply(create(1)).await.unwrap();
+    std::fs::remove_dir_all(dir.join("keyspaces")).unwrap();
+    store.tables.state.rotate_memtable().unwrap();
+    let mut min_epoch = 0;
+    loop {
+        min_epoch += 1;
+        if let Err(error) = store.apply(Op::Epoch { mailbox: id(1), min_epoch }).await {
+            return error;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_failed_on_a_full_disk_says_full_and_ends_when_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let has_room = std::sync::Arc::new(AtomicBool::new(false));
+    let asked = has_room.clone();
+    let room = Room::new(move || asked.load(Ordering::SeqCst));
+    let store = FjallStore::open_with(dir.path(), TOMBSTONE, room).unwrap();
+    assert_eq!(fail_below(&store, dir.path()).await, StoreError::Full);
+    assert_eq!(store.sweep(T0, 1).await, Err(StoreError::Full));
+    assert_eq!(store.facts(), Facts { ready: false, ended: None });
+    has_room.store(true, Ordering::SeqCst);
+    assert_eq!(store.sweep(T0, 1).await, Err(StoreError::Full));
+    assert_eq!(store.facts(), Facts { ready: false, ended: Some(StoreError::Full) });
+}
+
+#[tokio::test]
+async fn an_engine_that_failed_for_another_reason_ends_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FjallStore::open(dir.path(), TOMBSTONE).unwrap();
+    assert_eq!(fail_below(&store, dir.path()).await, StoreError::Failed);
+    assert_eq!(store.facts(), Facts { ready: false, ended: Some(StoreError::Failed) });
+    assert!(!dir.path().join("room").exists());
+}
+
 #[tokio::test]
 async fn closing_carries_out_what_is_queued() {
     let dir = tempfile::tempdir().unwrap();

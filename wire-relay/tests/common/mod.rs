@@ -63,6 +63,13 @@ impl Running {
         self.task.await.unwrap().unwrap();
     }
 
+    /// How it ended by itself, within a minute.
+    pub(crate) async fn ended(self) -> std::io::Result<()> {
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(60), self.task).await;
+        drop(self.stop);
+        ended.unwrap().unwrap()
+    }
+
     pub(crate) async fn send(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Response<Incoming> {
         let socket = TcpStream::connect(self.address).await.unwrap();
         let (mut client, connection) =
