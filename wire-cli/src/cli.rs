@@ -58,7 +58,8 @@ Example
 
 const SEND_HELP: &str = "\
 Exit 0: the relay has stored it. Exit 5: it is kept here and goes out later, so
-do not send it again. With --re and one argument, that is the text.
+do not send it again; with --json `why` says why. With --re and one argument,
+that is the text.
 
 Example
   wire send bob \"tests are green\"";
@@ -69,6 +70,13 @@ ask is waited for again, and a late reply shows in the inbox.
 
 Example
   wire ask bob \"ready?\" --wait 2m";
+
+const INBOX_HELP: &str = "\
+Exit 5: the relay could not be asked, so only what was fetched before is shown.
+With --json `fetched` is false then, and `why` says why.
+
+Example
+  wire inbox --ack all";
 
 const STATUS_HELP: &str = "\
 queued: on this disk. relayed: the relay says it has it. received, processed:
@@ -136,7 +144,7 @@ pub(crate) enum Command {
     Ask(AskArgs),
 
     /// What peers have sent and nobody has processed. Looking consumes nothing.
-    #[command(help_template = SUB_HELP, after_help = "Example\n  wire inbox --ack all")]
+    #[command(help_template = SUB_HELP, after_help = INBOX_HELP)]
     Inbox(InboxArgs),
 
     /// Show messages as they come, or hand each to a command. Survives every outage.

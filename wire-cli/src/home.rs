@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Stdin};
 use tokio::sync::Mutex;
-use wire_core::agent::{Body, ConfigError, RelayState};
+use wire_core::agent::{Body, ConfigError, RelayState, Trouble};
 use wire_core::{Agent, Config};
 
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::stop::Stop;
+use crate::views::WhyDoc;
 
 /// The agent of who names none.
 const DEFAULT_NAME: &str = "default";
@@ -62,11 +63,21 @@ impl Ctx {
         Err(Failure::said("not_paired", message).hint(hint))
     }
 
-    /// Gives the agent a moment to fetch what waits. What cannot be fetched now is noted.
-    pub(crate) async fn settle(&self, agent: &Agent) {
-        if let Ok(Err(error)) = tokio::time::timeout(MOMENT, agent.synced()).await {
-            self.out.note(format!("{error}; this is what was fetched before"));
+    /// Gives the agent a moment to fetch what waits. Why it could not is noted, and given back.
+    pub(crate) async fn settle(&self, agent: &Agent) -> Option<WhyDoc> {
+        let why = match tokio::time::timeout(MOMENT, agent.synced()).await {
+            Ok(Ok(())) => return None,
+            Ok(Err(error)) => Trouble::from(&error).into(),
+            Err(_) => {
+                let relay = agent.info().relay;
+                agent.relay_state(&relay).trouble(&relay).map_or_else(WhyDoc::slow, WhyDoc::from)
+            }
+        };
+        self.out.note(format!("{}; this is what was fetched before", why.message));
+        if let Some(hint) = why.hint_line() {
+            self.out.note(hint);
         }
+        Some(why)
     }
 
     /// Does `work`, unless it is told to stop; then, whatever came of it, gives the agent a moment to
@@ -118,14 +129,8 @@ impl Ctx {
 }
 
 /// Why messages do not go out, if this process knows.
-pub(crate) fn trouble(state: &RelayState) -> Option<String> {
-    match state {
-        RelayState::Unreachable(why) | RelayState::ClockSkew(why) | RelayState::Refuses(why) => {
-            Some(why.clone())
-        }
-        RelayState::Mismatch => Some("the relay's key has changed".to_owned()),
-        _ => None,
-    }
+pub(crate) fn trouble(state: &RelayState, relay: &str) -> Option<String> {
+    state.trouble(relay).map(|trouble| trouble.message)
 }
 
 fn no_input(error: std::io::Error) -> Failure {

@@ -5,13 +5,78 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::BASE64;
 use serde::Serialize;
-use wire_core::agent::{Message, PeerInfo, Sent};
+use wire_core::Agent;
+use wire_core::agent::{Delivery, Message, PeerInfo, Sent, Trouble};
 use wire_core::identity::Root;
 
 use crate::output::escape;
 
 /// A message is shown in one line of at most so many characters; documents have all of it.
 const MAX_LINE: usize = 2_048;
+
+/// Why something waits, in the keys of an error.
+#[derive(Clone, Serialize)]
+pub(crate) struct WhyDoc {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    hint: Option<String>,
+    retryable: bool,
+}
+
+impl WhyDoc {
+    /// A relay of which nothing is heard.
+    pub(crate) fn slow() -> Self {
+        Self {
+            code: "relay_unreachable",
+            message: "the relay is slow".to_owned(),
+            hint: Some("what is queued goes out by itself; check the network if this lasts".to_owned()),
+            retryable: true,
+        }
+    }
+
+    /// What to do, as a line of its own.
+    pub(crate) fn hint_line(&self) -> Option<String> {
+        self.hint.as_ref().map(|hint| format!("  next: {}", escape(hint)))
+    }
+}
+
+impl From<Trouble> for WhyDoc {
+    fn from(trouble: Trouble) -> Self {
+        Self {
+            code: trouble.code,
+            message: trouble.message,
+            hint: trouble.hint.map(str::to_owned),
+            retryable: trouble.retryable,
+        }
+    }
+}
+
+/// A peer whose session has stopped for good.
+#[derive(Serialize)]
+pub(crate) struct AlarmDoc {
+    peer: String,
+    fingerprint: String,
+    #[serde(flatten)]
+    why: WhyDoc,
+}
+
+impl AlarmDoc {
+    pub(crate) fn all(peers: &[PeerInfo]) -> Vec<Self> {
+        let of = |peer: &PeerInfo| {
+            let why = peer.alarm()?.into();
+            Some(Self { peer: peer.name.clone(), fingerprint: peer.root.fingerprint(), why })
+        };
+        peers.iter().filter_map(of).collect()
+    }
+
+    pub(crate) fn lines(&self) -> String {
+        let mut line = format!("ALARM: {}", escape(&self.why.message));
+        if let Some(hint) = self.why.hint_line() {
+            line.push_str(&format!("\n{hint}"));
+        }
+        line
+    }
+}
 
 #[derive(Serialize)]
 pub(crate) struct PeerDoc {
@@ -30,12 +95,21 @@ pub(crate) struct PeerDoc {
     unread: u64,
     rejected: u64,
     refused: Option<String>,
+    /// Why nothing goes out to it.
+    why: Option<WhyDoc>,
     pub(crate) next: Option<String>,
 }
 
 impl PeerDoc {
+    /// With what the agent knows of the way to it.
+    pub(crate) fn of(agent: &Agent, info: PeerInfo, next: Option<String>) -> Self {
+        let why = info.alarm().or_else(|| agent.trouble_with(&info)).map(WhyDoc::from);
+        Self { why, ..Self::new(info, next) }
+    }
+
     pub(crate) fn new(info: PeerInfo, next: Option<String>) -> Self {
         Self {
+            why: None,
             root: info.root.to_string(),
             fingerprint: info.root.fingerprint(),
             state: info.state.as_str(),
@@ -67,6 +141,8 @@ impl PeerDoc {
         }
         if self.refused.as_deref() == Some("old_epoch") {
             line.push_str("  has ended the pairing");
+        } else if let Some(why) = self.why.as_ref().filter(|_| self.queued > 0 || self.state == "frozen") {
+            line.push_str(&format!("  ({})", escape(&why.message)));
         }
         line
     }
@@ -83,6 +159,9 @@ impl PeerDoc {
             format!("words         {}  ({verified})", self.sas),
             format!("unconfirmed   {}", self.unacked),
         ]
+        .into_iter()
+        .chain(self.why.as_ref().and_then(WhyDoc::hint_line))
+        .collect::<Vec<_>>()
         .join("\n")
     }
 }
@@ -95,12 +174,15 @@ pub(crate) struct SentDoc {
     pub(crate) state: &'static str,
     overdue: bool,
     created: u64,
+    /// Why it is still queued, where it is.
+    pub(crate) why: Option<WhyDoc>,
     pub(crate) next: Option<String>,
 }
 
 impl SentDoc {
-    pub(crate) fn new(sent: Sent, next: Option<String>) -> Self {
+    pub(crate) fn new(sent: Sent, why: Option<WhyDoc>, next: Option<String>) -> Self {
         Self {
+            why: why.filter(|_| sent.state == Delivery::Queued),
             id: sent.id.to_string(),
             peer: sent.peer,
             kind: sent.kind,
@@ -114,7 +196,8 @@ impl SentDoc {
     /// `01K9..  bob  relayed  3 min ago`.
     pub(crate) fn line(&self) -> String {
         let overdue = if self.overdue { "  overdue" } else { "" };
-        format!("{}  {}  {}{overdue}  {}", self.id, escape(&self.peer), self.state, ago(self.created))
+        let why = self.why.as_ref().map(|why| format!(" ({})", escape(&why.message))).unwrap_or_default();
+        format!("{}  {}  {}{why}{overdue}  {}", self.id, escape(&self.peer), self.state, ago(self.created))
     }
 }
 

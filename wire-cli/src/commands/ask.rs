@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wire_core::Agent;
-use wire_core::agent::{Ask, Delivery, Error, Message};
+use wire_core::agent::{Ask, Delivery, Error, Message, Peer};
 use wire_core::mailbox::Refusal;
 
 use super::send::{ended, still_paired};
@@ -11,7 +11,7 @@ use crate::cli::AskArgs;
 use crate::exit::{self, Failure};
 use crate::home::Ctx;
 use crate::output::escape_block;
-use crate::views::MessageDoc;
+use crate::views::{MessageDoc, WhyDoc};
 
 pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &AskArgs) -> Result<u8, Failure> {
     let peer = agent.peer(&args.peer).await?;
@@ -21,7 +21,7 @@ pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &AskArgs) -> Result<u8, 
         ask = ask.key(key);
     }
     let ask = ask.start().await?;
-    let reply = reply(ctx, agent, &ask, args.wait).await?;
+    let reply = reply(ctx, agent, &peer, &ask, args.wait).await?;
     ctx.out.show(&MessageDoc::new(&reply), |doc| match &doc.text {
         Some(text) => escape_block(text.trim_end_matches('\n')),
         None => doc.line(),
@@ -31,11 +31,11 @@ pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &AskArgs) -> Result<u8, 
     Ok(exit::OK)
 }
 
-async fn reply(ctx: &Ctx, agent: &Agent, ask: &Ask, wait: Duration) -> Result<Message, Failure> {
+async fn reply(ctx: &Ctx, agent: &Agent, peer: &Peer, ask: &Ask, wait: Duration) -> Result<Message, Failure> {
     let id = ask.id();
     tokio::select! {
         reply = ask.reply() => Ok(reply?),
-        failure = never(ctx, agent, ask) => Err(failure),
+        failure = never(ctx, agent, peer, ask) => Err(failure),
         () = tokio::time::sleep(wait) => {
             let hint = format!("the ask goes on, and a reply shows in: {}", ctx.wire("inbox"));
             Err(Failure::from(Error::WaitOver).hint(format!("{hint}; how far it got: {}", ctx.wire(&format!("status {id}")))))
@@ -44,12 +44,19 @@ async fn reply(ctx: &Ctx, agent: &Agent, ask: &Ask, wait: Duration) -> Result<Me
 }
 
 /// Ends only when it is known that no reply will come.
-async fn never(ctx: &Ctx, agent: &Agent, ask: &Ask) -> Failure {
+async fn never(ctx: &Ctx, agent: &Agent, peer: &Peer, ask: &Ask) -> Failure {
     match agent.relayed(&ask.id()).await {
         Err(Error::Relay(Refusal::OldEpoch)) => return ended(),
         Err(error) => return error.into(),
         Ok(sent) if sent.state == Delivery::Queued => {
-            ctx.out.note("the relay is out of reach; the ask is kept and goes out when it is back");
+            let why = match peer.info().await {
+                Ok(info) => agent.trouble_with(&info).map_or_else(WhyDoc::slow, WhyDoc::from),
+                Err(error) => return error.into(),
+            };
+            ctx.out.note(format!("{}; the ask is kept and goes out when that is over", why.message));
+            if let Some(hint) = why.hint_line() {
+                ctx.out.note(hint);
+            }
         }
         Ok(_) => {}
     }

@@ -6,7 +6,7 @@ use wire_core::Agent;
 use crate::cli::{Ack, InboxArgs};
 use crate::exit::{self, Failure};
 use crate::home::Ctx;
-use crate::views::MessageDoc;
+use crate::views::{AlarmDoc, MessageDoc, WhyDoc};
 
 /// More than this is not shown at once.
 const MAX: u32 = 200;
@@ -16,11 +16,17 @@ struct InboxDoc {
     messages: Vec<MessageDoc>,
     /// How many of them were acknowledged by this command.
     processed: usize,
+    /// The relay was asked, and all that waited there is here. If not, `why` says why.
+    fetched: bool,
+    why: Option<WhyDoc>,
+    /// Peers that nothing more comes from.
+    alarms: Vec<AlarmDoc>,
     next: Option<String>,
 }
 
 pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &InboxArgs) -> Result<u8, Failure> {
-    ctx.settle(agent).await;
+    let why = ctx.settle(agent).await;
+    let fetched = why.is_none();
     let messages = match args.ack {
         None | Some(Ack::All) => agent.waiting(MAX).await?,
         Some(Ack::One(id)) => vec![agent.message(&id).await?],
@@ -42,10 +48,16 @@ pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &InboxArgs) -> Result<u8
     let doc = InboxDoc {
         processed: if ack { messages.len() } else { 0 },
         messages: messages.iter().map(MessageDoc::new).collect(),
+        fetched,
+        why,
+        alarms: AlarmDoc::all(&agent.peers().await?),
         next,
     };
     if !ctx.out.is_json() {
-        ctx.out.show(&doc, |doc| doc.messages.iter().map(MessageDoc::line).collect::<Vec<_>>().join("\n"))?;
+        ctx.out.show(&doc, |doc| {
+            let alarms = doc.alarms.iter().map(AlarmDoc::lines);
+            alarms.chain(doc.messages.iter().map(MessageDoc::line)).collect::<Vec<_>>().join("\n")
+        })?;
     }
     if ack {
         for message in &messages {
@@ -55,7 +67,10 @@ pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &InboxArgs) -> Result<u8
     ctx.out.show(&doc, |doc| match (&doc.next, ack) {
         (Some(next), _) => format!("next: {next}"),
         (None, true) => format!("✓ {} processed", doc.processed),
+        (None, false) if !doc.fetched => "nothing was fetched before".to_owned(),
         (None, false) => "nothing waits".to_owned(),
     })?;
-    Ok(exit::OK)
+    // Whoever named a message has it here, whatever the relay has.
+    let told = fetched || matches!(args.ack, Some(Ack::One(_)));
+    Ok(if told { exit::OK } else { exit::UNREACHABLE })
 }

@@ -25,8 +25,9 @@ pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &PeersArgs) -> Result<u8
 }
 
 async fn list(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
-    ctx.settle(agent).await;
-    let peers: Vec<PeerDoc> = agent.peers().await?.into_iter().map(|info| PeerDoc::new(info, None)).collect();
+    let _ = ctx.settle(agent).await;
+    let peers: Vec<PeerDoc> =
+        agent.peers().await?.into_iter().map(|info| PeerDoc::of(agent, info, None)).collect();
     let next = match peers.first() {
         Some(peer) => ctx.wire(&format!("peers show {}", peer.name)),
         None => ctx.wire("pair"),
@@ -46,7 +47,7 @@ async fn list(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
 }
 
 async fn show(ctx: &Ctx, agent: &Agent, who: &str, verify: bool) -> Result<u8, Failure> {
-    ctx.settle(agent).await;
+    let _ = ctx.settle(agent).await;
     let peer = agent.peer(who).await?;
     if verify {
         if !pair::compare(ctx, &peer.info().await?.sas).await? {
@@ -57,7 +58,7 @@ async fn show(ctx: &Ctx, agent: &Agent, who: &str, verify: bool) -> Result<u8, F
     }
     let info = peer.info().await?;
     let next = ctx.wire(&format!("send {} \"hi\"", info.name));
-    ctx.out.show(&PeerDoc::new(info, Some(next)), PeerDoc::lines)?;
+    ctx.out.show(&PeerDoc::of(agent, info, Some(next)), PeerDoc::lines)?;
     Ok(exit::OK)
 }
 

@@ -8,8 +8,8 @@ use wire_core::mailbox::Refusal;
 
 use crate::cli::SendArgs;
 use crate::exit::{self, Failure};
-use crate::home::{Ctx, trouble};
-use crate::views::SentDoc;
+use crate::home::Ctx;
+use crate::views::{SentDoc, WhyDoc};
 
 /// How long a relay that is slow, and not known to be out of reach, is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -87,19 +87,19 @@ async fn on_its_way(agent: &Agent, sent: Sent) -> Result<Sent, Failure> {
 
 async fn show(ctx: &Ctx, agent: &Agent, peer: &Peer, sent: Sent, took: Duration) -> Result<u8, Failure> {
     let queued = sent.state == Delivery::Queued;
-    let relay = peer.info().await?.relay;
+    let why = agent.trouble_with(&peer.info().await?).map_or_else(WhyDoc::slow, WhyDoc::from);
     let next = ctx.wire(&format!("status {}", sent.id));
-    ctx.out.show(&SentDoc::new(sent, Some(next)), |doc| {
+    ctx.out.show(&SentDoc::new(sent, Some(why), Some(next)), |doc| {
         let next = doc.next.as_deref().unwrap_or_default();
-        if queued {
-            let why = trouble(&agent.relay_state(&relay)).unwrap_or_else(|| "the relay is slow".to_owned());
-            let why = crate::output::escape(&why);
-            format!(
-                "{}  queued ({why}): it goes out when the relay is back, do not send it again    next: {next}",
-                doc.id
-            )
-        } else {
-            format!("✓ {}  {} ({} ms)    next: {next}", doc.id, doc.state, took.as_millis())
+        match &doc.why {
+            Some(why) => {
+                let message = crate::output::escape(&why.message);
+                let head = format!("{}  queued ({message}): it is kept, do not send it again", doc.id);
+                let then = format!("  later: {next}");
+                let lines: Vec<_> = [head].into_iter().chain(why.hint_line()).chain([then]).collect();
+                lines.join("\n")
+            }
+            None => format!("✓ {}  {} ({} ms)    next: {next}", doc.id, doc.state, took.as_millis()),
         }
     })?;
     Ok(if queued { exit::UNREACHABLE } else { exit::OK })

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 use wire_core::Agent;
-use wire_core::agent::{Delivery, Error};
+use wire_core::agent::{Delivery, Error, PeerInfo, Sent};
 use wire_core::record::RecordId;
 
 use crate::cli::StatusArgs;
 use crate::exit::{self, Failure};
-use crate::home::{Ctx, trouble};
+use crate::home::Ctx;
 use crate::output::escape;
-use crate::views::SentDoc;
+use crate::views::{AlarmDoc, SentDoc, WhyDoc};
 
 /// Messages under way that are shown.
 const MAX: u32 = 20;
@@ -21,6 +21,10 @@ struct StatusDoc {
     fingerprint: String,
     relay: String,
     relay_state: &'static str,
+    /// What is wrong with the relay.
+    why: Option<WhyDoc>,
+    /// Peers that nothing more comes from or goes to.
+    alarms: Vec<AlarmDoc>,
     folder: String,
     next_key_here: bool,
     peers: usize,
@@ -48,30 +52,44 @@ async fn message(ctx: &Ctx, agent: &Agent, id: RecordId, args: &StatusArgs) -> R
         }
     } else {
         agent.status(&id).await?;
-        ctx.settle(agent).await;
+        let _ = ctx.settle(agent).await;
         agent.status(&id).await?
     };
     let next = (!sent.state.is_final()).then(|| ctx.wire(&format!("status {id} --wait")));
-    ctx.out.show(&SentDoc::new(sent, next), |doc| match &doc.next {
+    let why = why_queued(agent, &agent.peers().await?, &sent);
+    ctx.out.show(&SentDoc::new(sent, why, next), |doc| match &doc.next {
         Some(next) => format!("{}    next: {next}", doc.line()),
         None => doc.line(),
     })?;
     Ok(exit::OK)
 }
 
+/// Why a message does not go out to its peer.
+fn why_queued(agent: &Agent, peers: &[PeerInfo], sent: &Sent) -> Option<WhyDoc> {
+    // Live peers come first, and their names are theirs alone.
+    let peer = peers.iter().find(|peer| peer.name == sent.peer)?;
+    agent.trouble_with(peer).map(WhyDoc::from)
+}
+
 async fn whole(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
-    ctx.settle(agent).await;
+    let _ = ctx.settle(agent).await;
     // What came of it is the state that is shown.
     let _ = agent.check_relay().await;
     let info = agent.info();
     let state = agent.relay_state(&info.relay);
     let peers = agent.peers().await?;
     let unread = peers.iter().map(|p| p.unread).sum();
-    let open = agent.open_deliveries(MAX).await?.into_iter().map(|sent| SentDoc::new(sent, None)).collect();
+    let doc_of = |sent| {
+        let why = why_queued(agent, &peers, &sent);
+        SentDoc::new(sent, why, None)
+    };
+    let open = agent.open_deliveries(MAX).await?.into_iter().map(doc_of).collect();
     let doc = StatusDoc {
         name: info.name,
         root: info.root.to_string(),
         fingerprint: info.root.fingerprint(),
+        why: state.trouble(&info.relay).map(WhyDoc::from),
+        alarms: AlarmDoc::all(&peers),
         relay: info.relay,
         relay_state: state.as_str(),
         folder: info.folder.display().to_string(),
@@ -83,13 +101,17 @@ async fn whole(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
         next: (unread > 0).then(|| ctx.wire("inbox")),
     };
     ctx.out.show(&doc, |doc| {
-        let why = trouble(&state).map(|why| format!(": {}", escape(&why))).unwrap_or_default();
+        let why = doc.why.as_ref().map(|why| format!(": {}", escape(&why.message))).unwrap_or_default();
         let mut lines = vec![
             format!("{}  {}  {}", doc.name, doc.fingerprint, doc.root),
             format!("relay   {}  {}{why}", doc.relay, doc.relay_state),
             format!("folder  {}", doc.folder),
             format!("{} peers, {} unread, {} queued", doc.peers, doc.unread, doc.queued),
         ];
+        if let Some(hint) = doc.why.as_ref().and_then(WhyDoc::hint_line) {
+            lines.insert(2, hint);
+        }
+        lines.extend(doc.alarms.iter().map(AlarmDoc::lines));
         lines.extend(doc.open.iter().map(SentDoc::line));
         lines.extend(doc.next.iter().map(|next| format!("next: {next}")));
         lines.join("\n")

@@ -133,9 +133,9 @@ async fn tell_of_relay(out: Output, agent: &Agent) -> Failure {
         let changed = agent.relay_changed();
         let state = agent.relay_state(&relay);
         if state.as_str() != known.as_str() {
-            match trouble(&state) {
+            match trouble(&state, &relay) {
                 Some(why) => out.note(format!("{why}; trying again and again")),
-                None if trouble(&known).is_some() => out.note(format!("{relay} answers again")),
+                None if trouble(&known, &relay).is_some() => out.note(format!("{relay} answers again")),
                 None => {}
             }
             known = state;

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::clock::Clock;
 use super::config::Config;
 use super::driver::Driver;
-use super::engine::{Batch, Engine, KnownRelay};
+use super::engine::{Batch, Engine, KnownRelay, PeerKey};
 use super::error::{Error, Result};
 use super::http::HttpTransport;
 use super::nextkey;
@@ -26,6 +26,7 @@ use super::transport::Transport;
 use super::views::{AgentInfo, RelayState};
 use super::worker::{RelayTime, Worker};
 use crate::identity::{IdentityPublic, Root};
+use crate::mailbox::Refusal;
 use crate::time::Timestamp;
 
 /// An agent of this machine. Cheap to clone; all clones are the same agent.
@@ -69,6 +70,9 @@ pub(crate) struct Shared {
     /// Unfinished pairings were looked after once, here or by the process that does it for all.
     pub(crate) looked: watch::Sender<bool>,
     relays: Mutex<BTreeMap<String, RelayState>>,
+    /// Why relays did not take what this process posted last, by peer. What the store knows of it may be
+    /// the word of an earlier day.
+    refusals: Mutex<BTreeMap<PeerKey, Refusal>>,
     relays_changed: watch::Sender<u64>,
 }
 
@@ -121,6 +125,7 @@ impl Agent {
             resuming: Arc::new(Semaphore::new(1)),
             looked: watch::Sender::new(false),
             relays: Mutex::new(BTreeMap::new()),
+            refusals: Mutex::new(BTreeMap::new()),
             relays_changed: watch::Sender::new(0),
         });
         let own = shared.config.relay().as_str().to_owned();
@@ -233,6 +238,24 @@ impl Shared {
         outcome
     }
 
+    /// Asks what is signed with the relay's time. A stored time can be of a day when our clock stood
+    /// elsewhere: a relay that refuses it proves its time anew, and is asked once more.
+    pub(crate) async fn timed<T, F: Future<Output = Result<T>>>(
+        &self,
+        api: &RelayApi,
+        ask: impl Fn(KnownRelay, Timestamp) -> F,
+    ) -> Result<T> {
+        let known = self.known(api).await?;
+        let now = || self.time.clock.now();
+        match ask(known, now().offset_millis(known.offset_ms)).await {
+            Err(Error::Relay(Refusal::Skew)) => {
+                let known = self.identify(api).await?;
+                ask(known, now().offset_millis(known.offset_ms)).await
+            }
+            outcome => outcome,
+        }
+    }
+
     async fn ask_who(&self, api: &RelayApi) -> Result<KnownRelay> {
         let seen = api.identify(&self.time.clock).await?;
         let url = api.url.as_str().to_owned();
@@ -265,6 +288,23 @@ impl Shared {
     pub(crate) fn relay_state(&self, url: &str) -> RelayState {
         let relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
         relays.get(url).cloned().unwrap_or(RelayState::Unknown)
+    }
+
+    /// Notes why a peer's relay did not take a post of this process, or that it did.
+    pub(crate) fn set_refusal(&self, peer: PeerKey, refusal: Option<Refusal>) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match refusal {
+            Some(refusal) => refusals.insert(peer, refusal),
+            None => refusals.remove(&peer),
+        };
+        drop(refusals);
+        if before != refusal {
+            self.relays_changed.send_modify(|n| *n += 1);
+        }
+    }
+
+    pub(crate) fn refusal(&self, peer: PeerKey) -> Option<Refusal> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).get(&peer).copied()
     }
 
     pub(crate) fn relay_changes(&self) -> watch::Receiver<u64> {

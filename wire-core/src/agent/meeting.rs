@@ -301,10 +301,12 @@ pub(crate) async fn delete_orphans(shared: &Arc<Shared>) -> Result<()> {
 async fn delete_orphan(shared: &Arc<Shared>, mailbox: MailboxKeyPair, url: &str) -> Result<()> {
     let (relay_url, reach) = shared.contact(url, true)?;
     let api = shared.api(relay_url, reach);
-    let known = shared.known(&api).await?;
-    let now = shared.time.clock.now().offset_millis(known.offset_ms);
-    let request = SignedRequest::by_owner(&mailbox, &known.id, now, &Operation::Delete);
-    match api.mailbox(&request).await {
+    let ask = |known: KnownRelay, now| {
+        let request = SignedRequest::by_owner(&mailbox, &known.id, now, &Operation::Delete);
+        let api = api.clone();
+        async move { api.mailbox(&request).await }
+    };
+    match shared.timed(&api, ask).await {
         Ok(()) => {}
         // Another relay at this address would say so too.
         Err(Error::Relay(Refusal::NotFound)) => drop(shared.identify(&api).await?),

@@ -17,6 +17,7 @@ mod relay_api;
 mod schema;
 mod state;
 mod sync;
+mod trouble;
 mod views;
 mod worker;
 
@@ -40,4 +41,5 @@ pub use offer::{Offer, PairOptions, Pending};
 pub use peer::{Ask, AskMessage, Body, Peer, SendMessage};
 pub use state::Delivery;
 pub use store::{Fault, StoreError};
+pub use trouble::Trouble;
 pub use views::{AgentInfo, PeerInfo, PeerState, RelayState, Sent};

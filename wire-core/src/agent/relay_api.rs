@@ -12,13 +12,12 @@ use super::error::Error;
 use super::relay_url::{Reach, RelayUrl};
 use super::transport::{HttpRequest, Method, Transport};
 use crate::encoding::Malformed;
+use crate::mailbox::client::MAX_CLOCK_OFFSET_MS;
 use crate::mailbox::{
     Allocate, Allocated, Challenge, Claim, Claimed, Close, Empty, Get, Got, MAILBOX_PATH, MAX_ENVELOPE, Page,
     Put, Refusal, Refused, RelayProof, SignedRequest,
 };
 
-/// A relay's clock and ours may be this far apart.
-const MAX_SKEW_MS: i64 = 24 * 3_600_000;
 /// How long a call may take beside what it asks the relay to wait.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Answers of the rendezvous hold one slot at most.
@@ -47,7 +46,7 @@ impl RelayApi {
         let proof = RelayProof::from_bytes(&body).map_err(|_| not_a_relay())?;
         let info = proof.verify(&challenge, self.url.host()).map_err(|_| not_a_relay())?;
         let offset_ms = info.time.signed_since(clock.now());
-        if offset_ms.saturating_abs() > MAX_SKEW_MS {
+        if offset_ms.saturating_abs() > MAX_CLOCK_OFFSET_MS {
             return Err(Error::ClockSkew { url: self.url.as_str().to_owned(), offset_ms });
         }
         Ok(KnownRelay { id: info.relay_id, offset_ms })

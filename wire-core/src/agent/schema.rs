@@ -72,7 +72,7 @@ CREATE TABLE peer (
     to_url      TEXT NOT NULL,
     to_relay    BLOB NOT NULL,
     to_inc      BLOB,
-    to_refused  TEXT                        -- why the relay last refused a post for good
+    to_refused  TEXT                        -- why the relay did not take the last post
 ) STRICT;
 CREATE UNIQUE INDEX peer_name ON peer (name) WHERE state < 3;
 CREATE UNIQUE INDEX peer_root ON peer (root) WHERE state = 1;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::core::{Agent, Shared};
-use super::engine::{Batch, OwnBox};
+use super::engine::{Batch, KnownRelay, OwnBox, PeerKey};
 use super::error::{Error, Result};
 use super::state::Delivery;
 use super::views::{RelayState, Sent};
@@ -34,7 +34,12 @@ impl Agent {
         }
         let mut heads = Vec::new();
         while let Some(head) = asked.join_next().await {
-            heads.extend(head.map_err(|_| Error::Closed)??);
+            let head = head.map_err(|_| Error::Closed)?;
+            // Whoever hears of it may look at the state next, and the driver may not have heard of it yet.
+            if let Err(error @ (Error::RelayMismatch { url } | Error::ClockSkew { url, .. })) = &head {
+                shared.set_relay_state(url, RelayState::of(error));
+            }
+            heads.extend(head?);
         }
         shared.wait_for(move |b| Ok(has_read(&b.own_boxes()?, &heads).then_some(()))).await
     }
@@ -44,12 +49,19 @@ impl Agent {
     pub async fn drained(&self) -> Result<()> {
         let shared = self.shared.clone();
         self.until(owed_to, move |owed| {
-            owed.iter().all(|url| is_trouble(&shared.relay_state(url))).then_some(())
+            owed.iter()
+                .all(|(url, peer)| {
+                    peer.is_some_and(|peer| shared.refusal(peer).is_some())
+                        || is_trouble(&shared.relay_state(url))
+                })
+                .then_some(())
         })
         .await
     }
 
-    /// Waits until the relay has a record of ours, or is known to be out of reach; the state says which.
+    /// Waits until the relay has a record of ours, or it is known why it does not take it now: the state
+    /// says which, and [`Agent::trouble_with`] why. What the store knows of earlier refusals does not
+    /// count: this process has tried.
     ///
     /// # Errors
     /// [`Refusal::OldEpoch`] as [`Error::Relay`]: the peer has ended the pairing.
@@ -61,12 +73,15 @@ impl Agent {
             Ok((row, peer))
         };
         self.until(look, move |(row, peer)| {
-            let refused = peer.refused.as_deref();
+            let is_over = peer.refused.as_deref() == Some(Refusal::OldEpoch.code());
+            // These pass in a moment.
+            let passing = |r: &Refusal| matches!(r, Refusal::Rate { .. } | Refusal::Unavailable { .. });
+            let refused = shared.refusal(row.peer).is_some_and(|refusal| !passing(&refusal));
             if row.state >= Delivery::Relayed {
                 Some(Ok(Sent::of(row, shared.now())))
-            } else if refused == Some(Refusal::OldEpoch.code()) {
+            } else if is_over {
                 Some(Err(Error::Relay(Refusal::OldEpoch)))
-            } else if refused.is_some() || is_trouble(&shared.relay_state(&peer.relay)) {
+            } else if refused || is_trouble(&shared.relay_state(&peer.relay)) {
                 Some(Ok(Sent::of(row, shared.now())))
             } else {
                 None
@@ -112,19 +127,25 @@ impl Agent {
 async fn unread(shared: Arc<Shared>, own: OwnBox) -> Result<Option<(MailboxId, Cursor)>> {
     let (url, reach) = shared.contact(&own.url, true)?;
     let api = shared.api(url, reach);
-    let known = shared.known(&api).await?;
     let poll = Operation::Poll {
         incarnation: own.cursor.map(|c| c.incarnation),
         after: own.cursor.map_or(0, |c| c.seq),
         max: 1,
         wait_ms: 0,
     };
-    let now = shared.time.clock.now().offset_millis(known.offset_ms);
-    match api.poll(&SignedRequest::by_owner(&own.key(), &known.id, now, &poll)).await {
+    let key = own.key();
+    let ask = |known: KnownRelay, now| {
+        let request = SignedRequest::by_owner(&key, &known.id, now, &poll);
+        let api = api.clone();
+        async move { api.poll(&request).await }
+    };
+    match shared.timed(&api, ask).await {
         Ok(page) if page.envelopes.is_empty() => Ok(None),
         Ok(page) => Ok(Some((own.id, Cursor { incarnation: page.incarnation, seq: page.head }))),
         // The relay has lost it, or its place in it: the reader makes it anew, and nothing waits in it.
-        Err(Error::Relay(Refusal::NotFound | Refusal::Stale { .. })) => Ok(None),
+        Err(Error::Relay(Refusal::Stale { .. })) => Ok(None),
+        // Another relay at this address would say so too.
+        Err(Error::Relay(Refusal::NotFound)) => shared.identify(&api).await.map(|_| None),
         Err(error) => Err(error),
     }
 }
@@ -138,17 +159,14 @@ fn has_read(boxes: &[OwnBox], heads: &[(MailboxId, Cursor)]) -> bool {
     })
 }
 
-/// Relays that are owed something.
-fn owed_to(b: &Batch<'_>) -> Result<Vec<String>> {
-    let mut urls: Vec<String> = b.owed_slots()?.into_iter().map(|slot| slot.url).collect();
-    urls.extend(b.own_boxes()?.into_iter().filter(|own| own.closing.is_some()).map(|own| own.url));
+/// Relays that are owed something, and for a post the peer.
+fn owed_to(b: &Batch<'_>) -> Result<Vec<(String, Option<PeerKey>)>> {
+    let mut owed: Vec<_> = b.owed_slots()?.into_iter().map(|slot| (slot.url, None)).collect();
+    owed.extend(b.own_boxes()?.into_iter().filter(|own| own.closing.is_some()).map(|own| (own.url, None)));
     for peer in b.unposted()? {
-        let view = b.view_peer(peer)?;
-        if view.refused.is_none() {
-            urls.push(view.relay);
-        }
+        owed.push((b.view_peer(peer)?.relay, Some(peer)));
     }
-    Ok(urls)
+    Ok(owed)
 }
 
 fn is_trouble(state: &RelayState) -> bool {

@@ -8,6 +8,7 @@ use super::error::{Error, Result};
 use super::peer::Peer;
 use super::state::Delivery;
 use crate::identity::{IdentityPublic, Root};
+use crate::mailbox::Refusal;
 use crate::record::RecordId;
 use crate::time::Timestamp;
 
@@ -47,7 +48,7 @@ pub enum RelayState {
     /// Its clock and ours are more than a day apart.
     ClockSkew(String),
     /// It refuses us, and why.
-    Refuses(String),
+    Refuses(Refusal),
 }
 
 impl RelayState {
@@ -55,6 +56,7 @@ impl RelayState {
         match error {
             Error::RelayMismatch { .. } => Self::Mismatch,
             Error::ClockSkew { .. } => Self::ClockSkew(error.to_string()),
+            Error::Relay(refusal) => Self::Refuses(*refusal),
             other => Self::Unreachable(other.to_string()),
         }
     }
@@ -147,7 +149,7 @@ pub struct PeerInfo {
     pub unread: u64,
     /// Envelopes that were put aside.
     pub rejected: u64,
-    /// Why its relay last refused a post for good: `old_epoch` means that the peer revoked us.
+    /// Why its relay did not take the last post: `old_epoch` means that the peer revoked us.
     pub refused: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use self::identity::Identity;
+use self::identity::{Doubted, Identity};
 use self::storing::Flow;
 use super::io::{Input, carry_out};
 use crate::agent::core::Shared;
@@ -139,7 +139,9 @@ impl Link {
 
     pub(super) fn hurry(&mut self) {
         self.not_before = None;
-        self.paused.clear();
+        for peer in std::mem::take(&mut self.paused).into_keys() {
+            self.shared.set_refusal(peer, None);
+        }
         self.resting.clear();
         if let Some(client) = &mut self.client {
             client.retry_now();
@@ -184,8 +186,14 @@ impl Link {
                 let wait = match outcome {
                     Ok(After::Done) => 0,
                     Ok(After::Soon) => REBORN_WAIT_MS,
-                    Ok(After::Later) | Err(_) => REFUSED_WAIT_MS,
+                    Ok(After::Refused(_)) | Err(_) => REFUSED_WAIT_MS,
                 };
+                match outcome {
+                    Ok(After::Refused(refusal)) if Doubted::is(refusal) => {}
+                    Ok(After::Refused(refusal)) => self.shared.set_refusal(peer, Some(refusal)),
+                    Ok(After::Done | After::Soon) => self.shared.set_refusal(peer, None),
+                    Err(_) => {}
+                }
                 if wait > 0 {
                     self.paused.insert(peer, now.plus_millis(wait));
                 }
@@ -270,6 +278,13 @@ impl Link {
                     let _ = tell.send(Input::Noted(url, peer, outcome)).await;
                 });
             }
+            Event::PostDelayed { tag, refusal } => {
+                let Some(post) = self.posts.get(&tag) else { return };
+                let peer = post.target.peer;
+                // Whoever hears of it and then looks into the store finds it there.
+                drop(self.shared.worker.submit(move |batch| batch.post_refused(peer, refusal)));
+                self.shared.set_refusal(peer, Some(refusal));
+            }
             Event::PostRefused { tag, refusal } => {
                 let Some(post) = self.posts.remove(&tag) else { return };
                 self.post_refused(post.target.peer, refusal, io, tell);
@@ -287,7 +302,11 @@ impl Link {
                 tracing::warn!(%refusal, "the relay refused a mailbox");
                 self.boxes.remove(&mailbox);
                 self.resting.insert(mailbox, now.plus_millis(REFUSED_WAIT_MS));
-                self.shared.set_relay_state(&self.url, RelayState::Refuses(refusal.to_string()));
+                if Doubted::is(refusal) {
+                    self.identity.doubt_answer(Doubted::Box(refusal));
+                } else {
+                    self.shared.set_relay_state(&self.url, RelayState::Refuses(refusal));
+                }
             }
             Event::Clock { .. } => self.identity.check = true,
             Event::Reachable(true) => {
@@ -318,15 +337,17 @@ impl Link {
         io: &mut JoinSet<()>,
         tell: &mpsc::Sender<Input>,
     ) {
-        let noted =
-            self.shared.worker.submit(move |batch| batch.post_refused(peer, refusal).map(|()| After::Later));
+        let noted = self.shared.worker.submit(move |batch| {
+            batch.post_refused(peer, refusal)?;
+            Ok(After::Refused(refusal))
+        });
         let (url, tell_noted) = (self.url.clone(), tell.clone());
         io.spawn(async move {
             let outcome = noted.await.unwrap_or(Err(Error::Closed));
             let _ = tell_noted.send(Input::Noted(url, peer, outcome)).await;
         });
-        if refusal == Refusal::NotFound {
-            self.identity.doubt_answer(peer);
+        if Doubted::is(refusal) {
+            self.identity.doubt_answer(Doubted::Post(peer, refusal));
         }
     }
 }

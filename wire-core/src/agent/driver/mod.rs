@@ -26,6 +26,7 @@ use super::engine::{OwnBox, PeerKey, Post};
 use super::error::Error;
 use super::invites;
 use super::store::{Doorbell, PollLease, PollWatch};
+use super::views::RelayState;
 use io::Input;
 use link::Link;
 
@@ -160,6 +161,7 @@ impl Driver {
                 Ok(contact) => contact,
                 Err(error) => {
                     tracing::warn!(code = error.code(), "a relay address is not used");
+                    self.shared.set_relay_state(url, RelayState::of(&error));
                     return None;
                 }
             };

@@ -64,7 +64,7 @@ pub(crate) enum After {
     /// All of it again, after a moment: the mailbox has a new life.
     Soon,
     /// The rest again, after a while: the relay did not take it.
-    Later,
+    Refused(Refusal),
 }
 
 /// A mailbox of ours.
@@ -187,9 +187,9 @@ impl Batch<'_> {
             Ok(())
         })?;
         let reborn = self.note_incarnation(peer, incarnation)?;
-        self.note_refusal(peer, refused)?;
+        self.note_refusal(peer, refused.as_ref().map(Refusal::code))?;
         Ok(match (refused, reborn) {
-            (Some(_), _) => After::Later,
+            (Some(refusal), _) => After::Refused(refusal),
             (None, true) => After::Soon,
             (None, false) => After::Done,
         })
@@ -327,12 +327,12 @@ impl Batch<'_> {
     }
 }
 
-/// The word that the owner is shown.
-fn why(verdict: Option<Verdict>) -> &'static str {
+/// What the owner is shown.
+fn why(verdict: Option<Verdict>) -> Refusal {
     match verdict {
-        Some(Verdict::Quota) => "quota",
-        Some(Verdict::TooLarge) => "too_large",
-        _ => "malformed",
+        Some(Verdict::Quota) => Refusal::Quota { retry_after: 0 },
+        Some(Verdict::TooLarge) => Refusal::TooLarge,
+        _ => Refusal::Malformed,
     }
 }
 

@@ -40,6 +40,9 @@ pub const MAILBOX_PATH: &str = "/v1/mb";
 /// Where many mailboxes are read in one stream.
 pub const READ_PATH: &str = "/v1/read";
 
+/// A relay's clock and ours may be this far apart.
+pub(crate) const MAX_CLOCK_OFFSET_MS: i64 = 24 * 3_600_000;
+
 /// See the [module](self).
 #[derive(Debug)]
 pub struct MailboxClient {
@@ -168,7 +171,7 @@ impl MailboxClient {
             (Flight::Stream, refused) => {
                 self.heard(refused.is_some());
                 if let Some(Refused { refusal: Refusal::Skew, time }) = refused {
-                    self.believe(now, time);
+                    let _ = self.believe(now, time);
                 }
                 self.reader.ended(id, now, refused.map(|r| r.refusal), &mut self.backoff);
             }
@@ -294,10 +297,16 @@ impl MailboxClient {
     }
 
     /// Takes the relay's word for its time, which is not signed here: whoever drives this client can
-    /// have it proved, and says so with [`MailboxClient::set_clock`]. A lie costs a retry.
-    fn believe(&mut self, now: Timestamp, time: Timestamp) {
-        self.offset_ms = time.signed_since(now);
-        self.events.push_back(Event::Clock { offset_ms: self.offset_ms });
+    /// have it proved, and says so with [`MailboxClient::set_clock`]. A lie costs a retry. What is too
+    /// far off is not believed, so that whether something is sent with such a clock is no matter of luck.
+    fn believe(&mut self, now: Timestamp, time: Timestamp) -> bool {
+        let offset_ms = time.signed_since(now);
+        let near = offset_ms.saturating_abs() <= MAX_CLOCK_OFFSET_MS;
+        if near {
+            self.offset_ms = offset_ms;
+        }
+        self.events.push_back(Event::Clock { offset_ms });
+        near
     }
 
     /// Whether the answer was one.
@@ -324,11 +333,19 @@ impl MailboxClient {
     fn refused(&mut self, now: Timestamp, mut job: Job, refused: &Refused) {
         match refused.refusal {
             Refusal::Skew if !job.skew_retried => {
-                self.believe(now, refused.time);
-                job.skew_retried = true;
-                self.jobs.push_front(job);
+                if self.believe(now, refused.time) {
+                    job.skew_retried = true;
+                    self.jobs.push_front(job);
+                } else {
+                    self.postpone(now, job, None);
+                }
             }
-            refusal if refusal.is_transient() => self.postpone(now, job, Some(refusal)),
+            refusal if refusal.is_transient() => {
+                if let What::Post { tag, .. } = job.what {
+                    self.events.push_back(Event::PostDelayed { tag, refusal });
+                }
+                self.postpone(now, job, Some(refusal));
+            }
             refusal => self.events.extend(match job.what {
                 What::Post { tag, .. } => Some(Event::PostRefused { tag, refusal }),
                 What::Create { key, .. } => {
@@ -355,7 +372,7 @@ impl MailboxClient {
             }
             Notice::Ended { mailbox, refused } => match refused.refusal {
                 Refusal::Skew => {
-                    self.believe(now, refused.time);
+                    let _ = self.believe(now, refused.time);
                     self.rejoin(now, None);
                 }
                 refusal if refusal.is_transient() => self.rejoin(now, Some(refusal)),

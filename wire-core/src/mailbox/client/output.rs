@@ -72,6 +72,13 @@ pub enum Event {
         /// When the relay will have dropped them.
         expires_at: Timestamp,
     },
+    /// The relay did not take a post for now; it is tried again after a while.
+    PostDelayed {
+        /// The tag of the command.
+        tag: u64,
+        /// Why.
+        refusal: Refusal,
+    },
     /// The relay refused a post; it is not tried again.
     PostRefused {
         /// The tag of the command.
@@ -86,7 +93,7 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
-    /// The relay's clock is this far from ours.
+    /// The relay says that its clock is this far from ours; it has not proved it.
     Clock {
         /// Its time minus ours, in milliseconds.
         offset_ms: i64,

@@ -9,7 +9,7 @@ use crate::agent::engine::{KnownRelay, PeerKey};
 use crate::agent::entropy::os_rng;
 use crate::agent::error::Error;
 use crate::agent::views::RelayState;
-use crate::mailbox::MailboxClient;
+use crate::mailbox::{MailboxClient, Refusal};
 use crate::time::Timestamp;
 
 /// How long everything waits after the relay could not say who it is.
@@ -26,16 +26,33 @@ pub(super) struct Identity {
     distrusted: bool,
     /// The relay is to be asked, although its key is pinned.
     pub(super) check: bool,
-    /// Peers whose mailbox is not there, by an answer that came since the last question.
-    missing: Vec<PeerKey>,
-    /// Those whose answer came before the question that is under way.
-    asked_for: Vec<PeerKey>,
+    /// What was refused by an answer that came since the last question, and counts only when the relay
+    /// is the one we know.
+    missing: Vec<Doubted>,
+    /// The same from before the question that is under way.
+    asked_for: Vec<Doubted>,
+}
+
+/// An answer that another relay at this address would give as well.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Doubted {
+    /// To a post.
+    Post(PeerKey, Refusal),
+    /// For a mailbox of ours.
+    Box(Refusal),
+}
+
+impl Doubted {
+    /// Whether an answer is one of these.
+    pub(super) fn is(refusal: Refusal) -> bool {
+        matches!(refusal, Refusal::NotFound | Refusal::Skew)
+    }
 }
 
 impl Identity {
-    /// A mailbox is not there, if the relay is the one we know.
-    pub(super) fn doubt_answer(&mut self, peer: PeerKey) {
-        self.missing.push(peer);
+    /// Notes what is the case if the relay is the one we know.
+    pub(super) fn doubt_answer(&mut self, answer: Doubted) {
+        self.missing.push(answer);
         self.check = true;
     }
 }
@@ -84,8 +101,8 @@ impl Link {
                     // It was asked again, after it refused.
                     Some(client) => client.set_clock(known.offset_ms),
                 }
-                for peer in missing {
-                    drop(self.shared.worker.submit(move |batch| batch.box_is_missing(peer)));
+                for answer in missing {
+                    self.count(answer);
                 }
             }
             Err(error) => {
@@ -97,6 +114,21 @@ impl Link {
                 // One that serves, and only did not answer this time, goes on.
                 self.not_before = self.client.is_none().then(|| now.plus_millis(wait));
                 self.shared.set_relay_state(&self.url, RelayState::of(&error));
+            }
+        }
+    }
+
+    /// The relay is the one we know, so what it said is so.
+    fn count(&self, answer: Doubted) {
+        match answer {
+            Doubted::Post(peer, refusal) => {
+                if refusal == Refusal::NotFound {
+                    drop(self.shared.worker.submit(move |batch| batch.box_is_missing(peer)));
+                }
+                self.shared.set_refusal(peer, Some(refusal));
+            }
+            Doubted::Box(refusal) => {
+                self.shared.set_relay_state(&self.url, RelayState::Refuses(refusal));
             }
         }
     }

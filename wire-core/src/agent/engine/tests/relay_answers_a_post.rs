@@ -1,12 +1,14 @@
 use super::harness::{KEEP_MS, LIFE, Side, World};
 use crate::agent::engine::{After, Post};
 use crate::agent::state::Delivery;
-use crate::mailbox::{Incarnation, Verdict};
+use crate::mailbox::{Incarnation, Refusal, Verdict};
 use crate::time::Timestamp;
 
 fn next(side: &Side) -> Option<Post> {
     side.read(|b| b.next_post(side.key()))
 }
+
+const OVER: Refusal = Refusal::Quota { retry_after: 0 };
 
 fn answer(side: &Side, post: &Post, verdicts: &[Verdict]) -> After {
     side.write(|b| b.posted(post, LIFE, verdicts, side.now().plus_millis(KEEP_MS))).unwrap()
@@ -18,7 +20,7 @@ fn what_is_over_the_quota_waits_and_is_posted_again() {
     let ids = ["one", "two", "three"].map(|t| w.alice.send(t).unwrap());
     let post = next(&w.alice).unwrap();
     let after = answer(&w.alice, &post, &[Verdict::Stored, Verdict::Quota, Verdict::Quota]);
-    assert_eq!(after, After::Later);
+    assert_eq!(after, After::Refused(OVER));
     assert_eq!(ids.map(|i| w.alice.delivery(&i)), [Delivery::Relayed, Delivery::Queued, Delivery::Queued]);
     assert_eq!(w.alice.read(|b| b.view_peer(w.alice.key())).refused.as_deref(), Some("quota"));
     let again = next(&w.alice).unwrap();
@@ -34,7 +36,7 @@ fn an_acknowledgement_that_was_not_stored_is_posted_again() {
     w.bob.take(&w.alice.post());
     let post = next(&w.bob).unwrap();
     assert_eq!((post.records.len(), post.envelopes.len()), (0, 1));
-    assert_eq!(answer(&w.bob, &post, &[Verdict::Quota]), After::Later);
+    assert_eq!(answer(&w.bob, &post, &[Verdict::Quota]), After::Refused(OVER));
     assert_eq!(next(&w.bob).unwrap().envelopes, post.envelopes);
     assert_eq!(answer(&w.bob, &post, &[Verdict::Stored]), After::Done);
     assert!(next(&w.bob).is_none());
@@ -59,7 +61,7 @@ fn a_relay_that_says_less_than_it_was_asked_is_not_asked_in_a_circle() {
     let w = World::paired();
     w.alice.send("one").unwrap();
     let post = next(&w.alice).unwrap();
-    assert_eq!(answer(&w.alice, &post, &[]), After::Later);
+    assert_eq!(answer(&w.alice, &post, &[]), After::Refused(Refusal::Malformed));
     let more = [Verdict::Stored; 3];
     assert_eq!(answer(&w.alice, &post, &more), After::Done);
 }

@@ -85,6 +85,32 @@ fn a_wrong_clock_is_set_by_the_relay_once_for_each_request() {
     assert!(sim.events.contains(&Event::PostRefused { tag: 8, refusal: Refusal::Skew }));
 }
 
+/// With a clock so far off nothing goes out before the relay has proved its time.
+#[test]
+fn a_clock_that_is_days_off_is_not_set_by_what_nobody_signed() {
+    let mut sim = Sim::new(3);
+    sim.post(7);
+    sim.run(120_000, |now, _| refuse(Refusal::Skew, now.plus_millis(2 * 24 * 3_600_000)));
+    assert!(sim.posted().is_empty());
+    assert!(!sim.events.iter().any(|e| matches!(e, Event::PostRefused { .. })));
+    assert!(sim.events.iter().any(|e| matches!(e, Event::Clock { offset_ms } if *offset_ms > 100_000_000)));
+    // It is not given up: once the time is proved to be near, the post goes out.
+    sim.run(60_000, obliging);
+    assert_eq!(sim.posted(), [7]);
+}
+
+#[test]
+fn a_post_that_is_not_taken_for_now_is_told() {
+    let mut sim = Sim::new(3);
+    sim.post(7);
+    let mut first = true;
+    sim.run(60_000, |now, asked| {
+        if std::mem::take(&mut first) { refuse(Refusal::Full, now) } else { obliging(now, asked) }
+    });
+    assert!(sim.events.contains(&Event::PostDelayed { tag: 7, refusal: Refusal::Full }));
+    assert_eq!(sim.posted(), [7]);
+}
+
 /// Nothing is posted, so only the stream can learn of it.
 #[test]
 fn a_wrong_clock_does_not_make_a_reader_deaf() {
