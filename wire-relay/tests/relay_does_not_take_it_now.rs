@@ -80,7 +80,12 @@ impl Moody {
                     };
                     (200, posted.to_bytes())
                 }
-                _ => refused(Refusal::Unavailable { retry_after: 1 }, time),
+                Operation::Create { .. }
+                | Operation::Post { .. }
+                | Operation::Poll { .. }
+                | Operation::Ack { .. }
+                | Operation::Epoch { .. }
+                | Operation::Delete => refused(Refusal::Unavailable { retry_after: 1 }, time),
             }
         };
         HttpResponse { status, retry_after: None, body: body.into() }
