@@ -1,14 +1,17 @@
 //! The demo, to its end and interrupted: no process, port or file stays.
 
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 
 use std::fs;
+use std::mem::MaybeUninit;
 use std::net::TcpStream;
 use std::path::Path;
 
-use support::{Running, until, wire};
+use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
+use support::{Running, wire};
 
 #[test]
 fn the_demo_proves_what_it_says_and_leaves_nothing() {
@@ -33,14 +36,14 @@ fn an_interrupted_demo_leaves_nothing_either() {
         // A demo that ends before the signal reaches it is let go; the next one will be caught.
         let caught = (0..100).any(|_| {
             let temp = tempfile::tempdir().unwrap();
+            // Where everything is put that the demo makes.
+            let watch = inotify::init(CreateFlags::CLOEXEC).unwrap();
+            inotify::add_watch(&watch, temp.path(), WatchFlags::CREATE).unwrap();
+            let mut buffer = [MaybeUninit::uninit(); 512];
+            let mut begun = Reader::new(watch, &mut buffer);
             let mut demo = Running::start(demo(temp.path()));
-            let runs = until("it has begun", || match demo.exit_code() {
-                Some(_) => Some(false),
-                None => (!is_empty(temp.path())).then_some(true),
-            });
-            if runs {
-                demo.signal(signal);
-            }
+            begun.next().unwrap();
+            demo.signal(signal);
             let doc = demo.json();
             let ended = demo.end().code;
             assert!(is_empty(temp.path()), "{signal}: {doc}");

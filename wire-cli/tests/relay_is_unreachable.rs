@@ -22,12 +22,12 @@ fn a_message_is_kept_and_goes_out_when_the_relay_is_back() {
 
     world.start_relay();
     // Any command of the agent takes it along.
-    let mut watching = alice.start(&["watch", "--quiet"]);
+    let watching = alice.start(&["watch", "--quiet"]);
     assert_eq!(bob.start(&["--json", "watch"]).json()["text"], "later");
     bob.run(&["inbox", "--ack", "all"]).ok();
     assert_eq!(alice.outcome(&id), "processed");
     watching.signal("INT");
-    assert_eq!(until_ended(&mut watching), 130);
+    assert_eq!(watching.end().code, 130);
 }
 
 #[test]
@@ -44,8 +44,4 @@ fn pairing_and_joining_say_that_nobody_answers() {
             "{said}"
         );
     }
-}
-
-fn until_ended(running: &mut support::Running) -> i32 {
-    support::until("it ended", || running.exit_code())
 }

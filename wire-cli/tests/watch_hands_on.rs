@@ -4,7 +4,12 @@
 
 mod support;
 
-use support::{World, until};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::process::Command;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+
+use support::{HANG, World};
 
 #[test]
 fn a_command_that_fails_gets_the_message_again() {
@@ -31,24 +36,26 @@ fn a_command_that_fails_gets_the_message_again() {
 }
 
 /// The message is handed out again, so nothing of its command may go on.
-#[cfg(target_os = "linux")]
 #[test]
 fn a_watch_that_ends_takes_its_command_and_all_that_it_started_along() {
     let world = World::new();
     let (alice, bob) = world.paired("alice", "bob");
     let mut wire = bob.command();
-    wire.args(["watch", "--exec", "sleep 300 & echo $! > pid; wait"]).current_dir(&world.folder);
+    // Its end is the end of all that the command started, for all of it has the pipe open.
+    let pipe = world.folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let command = "exec 3> pipe; sleep 3600 & echo runs >&3; wait";
+    wire.args(["watch", "--exec", command]).current_dir(&world.folder);
     let watching = support::Running::start(wire);
-    alice.send("bob", "work");
-    let sleeper = until("it runs", || {
-        let pid = std::fs::read_to_string(world.folder.path().join("pid")).ok()?;
-        pid.ends_with('\n').then(|| pid.trim().to_owned())
+    let (tell, lines) = channel();
+    std::thread::spawn(move || {
+        let lines = BufReader::new(File::open(pipe).unwrap()).lines();
+        lines.map_while(Result::ok).try_for_each(|line| tell.send(line))
     });
+    alice.send("bob", "work");
+    assert_eq!(lines.recv_timeout(HANG).unwrap(), "runs");
     watching.signal("TERM");
     watching.end().failed(143);
-    until("it ended", || {
-        let stat = std::fs::read_to_string(format!("/proc/{sleeper}/stat"));
-        stat.map_or(true, |stat| stat.contains(") Z ")).then_some(())
-    });
+    assert_eq!(lines.recv_timeout(HANG), Err(RecvTimeoutError::Disconnected));
     assert_eq!(bob.texts(), ["work"]);
 }

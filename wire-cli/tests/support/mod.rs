@@ -9,9 +9,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -236,11 +236,6 @@ impl Running {
         assert!(status.unwrap().success());
     }
 
-    /// Its exit code, if it has ended.
-    pub(crate) fn exit_code(&mut self) -> Option<i32> {
-        self.child.try_wait().unwrap().map(|status| status.code().unwrap_or(-1))
-    }
-
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -249,9 +244,16 @@ impl Running {
     /// Ends its standard input and waits for its end.
     pub(crate) fn end(mut self) -> Done {
         drop(self.stdin.take());
-        let code = until("it ended", || self.child.try_wait().unwrap()).code().unwrap_or(-1);
+        let mut stdout = String::new();
+        loop {
+            match self.lines.recv_timeout(HANG) {
+                Ok(line) => stdout.extend([line.as_str(), "\n"]),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end; it said: {stdout}"),
+            }
+        }
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
         let stderr = self.stderr.take().unwrap().join().unwrap();
-        let stdout: String = self.lines.iter().map(|line| line + "\n").collect();
         Done { code, stdout, stderr }
     }
 }
@@ -260,18 +262,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Looks until there is something to see.
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(seen) = look() {
-            return seen;
-        }
-        assert!(begun.elapsed() < HANG, "never: {what}");
-        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
