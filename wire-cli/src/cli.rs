@@ -266,7 +266,8 @@ pub(crate) struct AskArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct InboxArgs {
-    /// Show a message, or all, and say that it was processed; the sender gets that signed
+    /// Show a message, or all, and then say that it was processed; the sender gets that signed.
+    /// With --json a second line says how many
     #[arg(long, value_name = "ID|all", value_parser = ack)]
     pub(crate) ack: Option<Ack>,
 }

@@ -23,6 +23,30 @@ fn a_closed_pipe_is_no_error() {
     assert_eq!(alice.texts(), ["is anybody there?"]);
 }
 
+/// What could not be shown is not processed, for a person and for a program.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_finds_no_room_waits_on() {
+    let world = World::new();
+    let (alice, bob) = world.paired("alice", "bob");
+    bob.send("alice", "is anybody there?");
+    for args in [&["inbox", "--ack", "all"][..], &["--json", "inbox", "--ack", "all"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut inbox = alice.command();
+        inbox.args(args).stdin(Stdio::null()).stdout(full).stderr(Stdio::piped());
+        let done = inbox.output().unwrap();
+        assert_eq!(done.status.code(), Some(1), "{done:?}");
+        assert_eq!(alice.texts(), ["is anybody there?"]);
+    }
+    let shown = alice.run(&["--json", "inbox", "--ack", "all"]).ok().stdout;
+    let docs: Vec<serde_json::Value> =
+        shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(docs.len(), 2, "{shown}");
+    assert_eq!(docs[0]["messages"][0]["text"], "is anybody there?");
+    assert_eq!(docs[1]["processed"], 1);
+    assert!(alice.texts().is_empty());
+}
+
 #[test]
 fn so_it_is_for_help() {
     let mut help = Command::new(env!("CARGO_BIN_EXE_wire"));

@@ -14,14 +14,18 @@ const MAX: u32 = 200;
 #[derive(Serialize)]
 struct InboxDoc {
     messages: Vec<MessageDoc>,
-    /// How many of them were acknowledged by this command.
-    processed: usize,
     /// The relay was asked, and all that waited there is here. If not, `why` says why.
     fetched: bool,
     why: Option<WhyDoc>,
     /// Peers that nothing more comes from.
     alarms: Vec<AlarmDoc>,
     next: Option<String>,
+}
+
+/// What follows the messages when they were acknowledged.
+#[derive(Serialize)]
+struct AckedDoc {
+    processed: usize,
 }
 
 pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &InboxArgs) -> Result<u8, Failure> {
@@ -43,33 +47,32 @@ pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &InboxArgs) -> Result<u8
         )),
         _ => None,
     };
-    // Only what is shown is acknowledged. A program gets its document when that is done; a person sees
-    // the messages first.
     let doc = InboxDoc {
-        processed: if ack { messages.len() } else { 0 },
         messages: messages.iter().map(MessageDoc::new).collect(),
         fetched,
         why,
         alarms: AlarmDoc::all(&agent.peers().await?),
         next,
     };
-    if !ctx.out.is_json() {
-        ctx.out.show(&doc, |doc| {
-            let alarms = doc.alarms.iter().map(AlarmDoc::lines);
-            alarms.chain(doc.messages.iter().map(MessageDoc::line)).collect::<Vec<_>>().join("\n")
-        })?;
-    }
+    ctx.out.show(&doc, |doc| {
+        let alarms = doc.alarms.iter().map(AlarmDoc::lines);
+        let mut lines: Vec<String> = alarms.chain(doc.messages.iter().map(MessageDoc::line)).collect();
+        lines.extend(match &doc.next {
+            Some(next) => Some(format!("next: {next}")),
+            None if ack => None,
+            None if !doc.fetched => Some("nothing was fetched before".to_owned()),
+            None => Some("nothing waits".to_owned()),
+        });
+        lines.join("\n")
+    })?;
+    // Only what was shown is acknowledged, and that is said when it is done.
     if ack {
         for message in &messages {
             message.ack().await?;
         }
+        let processed = messages.len();
+        ctx.out.show(&AckedDoc { processed }, |doc| format!("✓ {} processed", doc.processed))?;
     }
-    ctx.out.show(&doc, |doc| match (&doc.next, ack) {
-        (Some(next), _) => format!("next: {next}"),
-        (None, true) => format!("✓ {} processed", doc.processed),
-        (None, false) if !doc.fetched => "nothing was fetched before".to_owned(),
-        (None, false) => "nothing waits".to_owned(),
-    })?;
     // Whoever named a message has it here, whatever the relay has.
     let told = fetched || matches!(args.ack, Some(Ack::One(_)));
     Ok(if told { exit::OK } else { exit::UNREACHABLE })
