@@ -221,9 +221,10 @@ impl Run {
             let before = tx.total_changes();
             let mut batch = Batch::new(&self.engine, tx, now);
             deliveries.extend(writes.take().into_iter().flatten().map(|w| w(Ok(&mut batch))));
+            batch.finish()?;
             // A sealed envelope that leaves and is then forgotten in a power cut looks like a clone.
             debug_assert!(sync == Sync::Now || !batch.has_sealed(), "what seals is synced at once");
-            batch.finish().map(|()| tx.total_changes() != before)
+            Ok(tx.total_changes() != before)
         });
         if let Err(error) = &committed {
             // The transaction may never have begun.
