@@ -1,7 +1,8 @@
 //! An invite: the same pairing with a 128-bit secret and a life of days, as a link.
 //!
-//! `https://HOST[:PORT]/j#1.` ‖ base64url(id16 ‖ secret16). The secret stands in the fragment, which
-//! no browser sends to a server.
+//! `https://HOST[:PORT]/j#1.` ‖ base64url(id16 ‖ secret16 ‖ check4). The secret stands in the fragment,
+//! which no browser sends to a server. The check, a truncated hash of both, is there so that a mistyped
+//! link is refused on the spot: the relay would let it claim the invite, and with it spend it.
 
 use std::fmt;
 
@@ -10,11 +11,14 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::{InviteId, LinkError, Origin, PairingSecret, Rendezvous};
+use crate::crypto::kdf::sha256;
 use crate::encoding::{Reader, secret_bytes};
 
 const PATH: &str = "/j#";
 const VERSION: &str = "1.";
-const PAYLOAD_LEN: usize = InviteId::LEN + InviteSecret::LEN;
+const CHECK: &[u8] = b"wire/invite/1";
+const CHECK_LEN: usize = 4;
+const PAYLOAD_LEN: usize = InviteId::LEN + InviteSecret::LEN + CHECK_LEN;
 
 secret_bytes!(
     /// The secret of an invite: 16 random bytes, used as the password of the PAKE.
@@ -49,16 +53,26 @@ impl InviteLink {
         let mut r = Reader::new(&bytes);
         let id = r.array().map(InviteId::from_bytes).map_err(|_| LinkError::Damaged)?;
         let secret = r.array().map(InviteSecret::from_bytes).map_err(|_| LinkError::Damaged)?;
+        let check: [u8; CHECK_LEN] = r.array().map_err(|_| LinkError::Damaged)?;
         r.finish().map_err(|_| LinkError::Damaged)?;
-        Ok(Self { origin, id, secret })
+        let link = Self { origin, id, secret };
+        if link.check() == check { Ok(link) } else { Err(LinkError::Damaged) }
+    }
+
+    /// Over both halves, so that it says nothing about the secret without the rest of the link.
+    fn check(&self) -> [u8; CHECK_LEN] {
+        let [a, b, c, d, ..] = sha256(&[CHECK, self.id.as_bytes(), self.secret.expose()]);
+        [a, b, c, d]
     }
 
     /// The link in full, for the person who passes it on. Wiped on drop.
     pub fn reveal(&self) -> Zeroizing<String> {
         let mut payload = Zeroizing::new([0u8; PAYLOAD_LEN]);
-        let (id, secret) = payload.split_at_mut(InviteId::LEN);
+        let (id, rest) = payload.split_at_mut(InviteId::LEN);
+        let (secret, check) = rest.split_at_mut(InviteSecret::LEN);
         id.copy_from_slice(self.id.as_bytes());
         secret.copy_from_slice(self.secret.expose());
+        check.copy_from_slice(&self.check());
         let encoded = Zeroizing::new(BASE64URL_NOPAD.encode(payload.as_ref()));
         Zeroizing::new([self.origin.as_str(), PATH, VERSION, &encoded].concat())
     }
@@ -97,7 +111,10 @@ mod tests {
             secret: InviteSecret::from_bytes([0xff; 16]),
         };
         let text = link.reveal();
-        assert_eq!(*text, "https://relay.example.org:8443/j#1.AAAAAAAAAAAAAAAAAAAAAP____________________8");
+        assert_eq!(
+            *text,
+            "https://relay.example.org:8443/j#1.AAAAAAAAAAAAAAAAAAAAAP____________________-iNk8H"
+        );
         assert_eq!(InviteLink::parse(&text), Ok(link.clone()));
         assert_eq!(InviteLink::parse(&format!(" {}\n", *text)), Ok(link.clone()));
         assert!(!format!("{link:?}").contains("255"));
@@ -109,7 +126,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        let payload = "AAAAAAAAAAAAAAAAAAAAAP____________________8";
+        let payload = "AAAAAAAAAAAAAAAAAAAAAP____________________-iNk8H";
         let parse = |text: String| InviteLink::parse(&text).unwrap_err();
         assert_eq!(parse(format!("relay.example.org/j#1.{payload}")), LinkError::NotALink);
         assert_eq!(parse(format!("https://h/k#1.{payload}")), LinkError::NotALink);
@@ -121,11 +138,20 @@ mod tests {
             format!("https://h/j#1.{payload}A"),
             format!("https://h/j#1.{payload}="),
             format!("https://h/j#1.{payload}AAAA"),
-            // the last character carries two bits that must be zero
-            format!("https://h/j#1.{}9", &payload[..42]),
             "https://h/j#1.".to_owned(),
         ] {
             assert_eq!(InviteLink::parse(&damaged).unwrap_err(), LinkError::Damaged, "{damaged}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_character_anywhere_is_found_before_the_invite_is_claimed() {
+        let link = InviteLink::generate("https://h".parse().unwrap(), &mut rng()).reveal();
+        let (head, payload) = link.split_at(link.len() - 48);
+        for at in 0..payload.len() {
+            let other = if payload.as_bytes()[at] == b'x' { "y" } else { "x" };
+            let mistyped = [head, &payload[..at], other, &payload[at + 1..]].concat();
+            assert_eq!(InviteLink::parse(&mistyped).unwrap_err(), LinkError::Damaged, "at {at}");
         }
     }
 }
