@@ -9,15 +9,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::error::Error;
-use super::store::StoreError;
+use super::store::{NEXT_KEY_FILE, StoreError};
 use crate::identity::NextKey;
-
-const FILE: &str = "next.key";
 
 /// Writes the seed, 0600 and on the disk when this returns. A file left by an agent that was never
 /// committed is replaced.
 pub(super) fn write(folder: &Path, key: &NextKey) -> Result<(), Error> {
-    let path = folder.join(FILE);
+    let path = folder.join(NEXT_KEY_FILE);
     let failed = |source| Error::Store(StoreError::Io { path: path.clone(), source });
     match fs::remove_file(&path) {
         Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(e)),
@@ -31,5 +29,5 @@ pub(super) fn write(folder: &Path, key: &NextKey) -> Result<(), Error> {
 
 /// Whether the key still lies here, that is, no backup has taken it away.
 pub(super) fn is_here(folder: &Path) -> bool {
-    fs::symlink_metadata(folder.join(FILE)).is_ok()
+    fs::symlink_metadata(folder.join(NEXT_KEY_FILE)).is_ok()
 }

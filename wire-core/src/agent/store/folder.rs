@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::{DB_FILE, Fault, StoreError};
+use super::{DB_FILE, Fault, NEXT_KEY_FILE, StoreError};
 
-/// The files that SQLite keeps; only looked at by name, since closing one's own descriptor of a database
+/// The files that hold secrets; only looked at by name, since closing one's own descriptor of a database
 /// would drop the locks that SQLite holds on it in the same process.
-const SQLITE_FILES: [&str; 3] = [DB_FILE, "agent.db-wal", "agent.db-shm"];
+const SECRET_FILES: [&str; 4] = [DB_FILE, "agent.db-wal", "agent.db-shm", NEXT_KEY_FILE];
 
 /// A folder that passed every check.
 #[derive(Clone, Debug)]
@@ -47,9 +47,9 @@ impl Folder {
         Ok(look(&self.file(DB_FILE))?.is_some())
     }
 
-    /// Refuses a database that others could read, write or have put there.
+    /// Refuses a database or key that others could read, write or have put there.
     pub(super) fn check_files(&self) -> Result<(), StoreError> {
-        for name in SQLITE_FILES {
+        for name in SECRET_FILES {
             let path = self.file(name);
             if let Some(meta) = look(&path)? {
                 check(&path, &meta, meta.is_file())?;

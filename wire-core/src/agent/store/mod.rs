@@ -37,6 +37,8 @@ use self::lock::LockFile;
 
 /// The name of the database inside the folder.
 pub(crate) const DB_FILE: &str = "agent.db";
+/// The name of the file of the next identity key, beside it.
+pub(crate) const NEXT_KEY_FILE: &str = "next.key";
 
 /// A write-ahead log this large is folded back and emptied.
 const WAL_LIMIT: u64 = 4 << 20;

@@ -35,10 +35,13 @@ fn everything_is_made_for_the_owner_alone() {
 
 #[test]
 fn an_open_file_or_folder_is_refused_with_the_remedy() {
-    for name in ["agent.db", "agent.db-wal", "run", "."] {
+    for name in ["agent.db", "agent.db-wal", "next.key", "run", "."] {
         let place = Place::new();
         drop(place.open());
         let path = place.dir.join(name);
+        if name == "next.key" {
+            fs::write(&path, b"seed").unwrap();
+        }
         let found = mode(&path) | 0o040;
         fs::set_permissions(&path, Permissions::from_mode(found)).unwrap();
         assert_eq!(fault(&place), Fault::Mode(found), "{name}");
