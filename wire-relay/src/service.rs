@@ -145,8 +145,10 @@ impl<S: Store> RelayService<S> {
         let path = request.uri().path();
         let reply = match (request.method(), path) {
             (&Method::GET, "/v1/relay") => self.prove(&request),
-            (&Method::GET, "/healthz") => Ok(plain(200)),
-            (&Method::GET, "/readyz") => Ok(plain(if self.shared.store.facts().ready { 200 } else { 503 })),
+            (&Method::GET | &Method::HEAD, "/healthz") => Ok(plain(200)),
+            (&Method::GET | &Method::HEAD, "/readyz") => {
+                Ok(plain(if self.shared.store.facts().ready { 200 } else { 503 }))
+            }
             (&Method::POST, "/v1/mb") => self.call(Call::Mailbox, MAX_BATCH_BYTES + 64 * KIB, request).await,
             (&Method::POST, "/v1/pair/allocate") => self.call(Call::Allocate, KIB, request).await,
             (&Method::POST, "/v1/pair/claim") => self.call(Call::Claim, KIB, request).await,
