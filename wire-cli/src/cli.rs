@@ -88,7 +88,8 @@ Example
 const SERVE_HELP: &str = "\
 Every option can stand in relay.toml under WIRE_HOME, or in the environment as
 WIRE_RELAY_LISTEN, WIRE_RELAY_DATA, WIRE_RELAY_HOSTS; PORT sets the port alone.
-Flags come first, then the environment, then the file, which also has [limits].
+Flags come first, then the environment, then the file, which also has [limits]:
+numbers, sizes in bytes and times in milliseconds. A wrong key lists them all.
 With --json a line with the address is printed when it listens.
 
 Example

@@ -46,7 +46,9 @@ fn wrong(error: &clap::Error) -> Failure {
     let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: ")).map(str::to_owned);
     let usage = match error.get(ContextKind::Usage) {
         Some(ContextValue::StyledStr(usage)) => {
-            usage.to_string().trim().trim_start_matches("Usage: ").to_owned()
+            let usage = usage.to_string();
+            let lines = usage.trim().trim_start_matches("Usage: ").lines().map(str::trim);
+            lines.collect::<Vec<_>>().join(", or: ")
         }
         _ => "wire --help".to_owned(),
     };

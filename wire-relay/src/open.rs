@@ -16,23 +16,37 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// The key file is not 32 bytes long.
-    #[error("{0} is not a relay key; restore it from a backup, a new key is a new relay")]
+    #[error("{0} is not a relay key")]
     BadKey(PathBuf),
     /// Others than the owner can read the key file.
-    #[error("others can read {0}; run: chmod 600 {0}")]
+    #[error("others can read {0}")]
     KeyReadable(PathBuf),
     /// Another process uses the store.
     #[error("the store in {0} is in use by another process")]
     Locked(PathBuf),
     /// The store was written by another version than this one knows.
-    #[error("the store in {0} was written by another version of this program; use that one")]
+    #[error("the store in {0} was written by another version of this program")]
     Newer(PathBuf),
     /// The store is damaged.
-    #[error("the store in {path} is damaged: {detail}; restore it from a backup")]
+    #[error("the store in {path} is damaged: {detail}")]
     Corrupt {
         /// Which.
         path: PathBuf,
         /// What the engine says.
         detail: String,
     },
+}
+
+impl OpenError {
+    /// What to do next, where there is something to do.
+    pub const fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::BadKey(_) => "restore it from a backup: a new key is a new relay to every client",
+            Self::KeyReadable(_) => "run: chmod 600 on it",
+            Self::Locked(_) => "stop the other process, or choose another folder: --data",
+            Self::Newer(_) => "use the version that wrote it; the store was not touched",
+            Self::Corrupt { .. } => "restore it from a backup",
+            Self::Io { .. } => return None,
+        })
+    }
 }

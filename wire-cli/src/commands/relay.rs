@@ -171,7 +171,7 @@ fn number<T: TryFrom<i64>>(key: &str, value: &toml::Value) -> Result<T, String> 
 }
 
 fn bad(message: String) -> Failure {
-    Failure::said("bad_config", message)
+    Failure::said("bad_config", message).hint("correct it and start again")
 }
 
 fn not_opened(error: OpenError) -> Failure {
@@ -180,7 +180,11 @@ fn not_opened(error: OpenError) -> Failure {
         OpenError::Corrupt { .. } => "store_corrupt",
         _ => "store",
     };
-    Failure::said(code, error.to_string())
+    let failure = Failure::said(code, error.to_string());
+    match error.hint() {
+        Some(next) => failure.hint(next),
+        None => failure,
+    }
 }
 
 fn not_bound(address: SocketAddr, error: &io::Error) -> Failure {

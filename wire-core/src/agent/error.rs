@@ -208,15 +208,13 @@ impl Error {
             Self::Backpressure { .. } => "wait until the peer has fetched what is under way",
             Self::TooLarge { .. } => "send a shorter body",
             Self::WaitOver => "what was waited for goes on; ask for it again later",
-            Self::Store(StoreError::DiskFull) => "free some space; nothing was lost",
+            Self::BadCode(_) => "read it again on the other side's screen; nothing was sent anywhere",
+            Self::BadLink(_) => "copy the whole link once more; nothing was sent anywhere",
+            Self::Config(_) | Self::RelayUrl(_) => "correct it and try again; nothing was changed",
+            Self::Store(error) => return error.hint(),
             Self::Relay(refusal) if refusal.is_transient() => "try again later",
             Self::Usage(_)
-            | Self::BadCode(_)
-            | Self::BadLink(_)
-            | Self::Config(_)
-            | Self::RelayUrl(_)
             | Self::PeerRelay(_)
-            | Self::Store(_)
             | Self::Relay(_)
             | Self::NotText
             | Self::Closed

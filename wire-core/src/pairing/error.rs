@@ -96,7 +96,7 @@ pub enum LinkError {
     #[error("the invite link is of another version")]
     Version,
     /// The secret is cut off or mistyped.
-    #[error("the invite link is damaged; copy all of it")]
+    #[error("the invite link is damaged or cut off")]
     Damaged,
 }
 

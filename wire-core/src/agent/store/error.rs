@@ -12,13 +12,13 @@ use rusqlite::ffi;
 #[non_exhaustive]
 pub enum StoreError {
     /// Another process holds the file longer than it should. Transient.
-    #[error("the store is busy; another process holds it")]
+    #[error("the store is busy: another process holds it")]
     Busy,
     /// No space, or over a quota. Transient: space may come back.
-    #[error("the disk is full; free some space")]
+    #[error("the disk is full")]
     DiskFull,
     /// The file system does not take writes.
-    #[error("the store is read-only; remount its file system or make the files writable")]
+    #[error("the store is read-only")]
     ReadOnly,
     /// A folder or file that others could read, write or swap.
     #[error("{} {fault}", path.display())]
@@ -29,7 +29,7 @@ pub enum StoreError {
         fault: Fault,
     },
     /// A file system on which locks between machines do not hold.
-    #[error("{} is on a network file system ({kind}); set WIRE_HOME to a folder on a local disk", path.display())]
+    #[error("{} is on a network file system ({kind})", path.display())]
     NetworkFileSystem {
         /// The folder.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum StoreError {
         kind: String,
     },
     /// Written by a newer version of this program.
-    #[error("{} is of version {found}, this program knows {known}; update the program", path.display())]
+    #[error("{} is of version {found}, this program knows {known}", path.display())]
     Newer {
         /// The file.
         path: PathBuf,
@@ -47,7 +47,7 @@ pub enum StoreError {
         known: i32,
     },
     /// Not a store, or a damaged one. It was left as it is.
-    #[error("the store is damaged and was left as it is ({detail}); restore it from a copy")]
+    #[error("the store is damaged and was left as it is ({detail})")]
     Corrupt {
         /// What was found.
         detail: String,
@@ -87,6 +87,20 @@ pub enum Fault {
 }
 
 impl StoreError {
+    /// What to do next, where there is something to do.
+    pub const fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Busy => "try again; nothing was changed",
+            Self::DiskFull => "free some space; nothing was lost",
+            Self::ReadOnly => "remount its file system, or make the files writable",
+            Self::NetworkFileSystem { .. } => "set WIRE_HOME to a folder on a local disk",
+            Self::Newer { .. } => "update this program; the store was not touched",
+            Self::Corrupt { .. } => "restore it from a copy, or move it away and pair again",
+            Self::Unsafe { .. } | Self::Io { .. } => "mend that and try again; nothing was changed",
+            Self::Sql(_) => return None,
+        })
+    }
+
     /// Whether the same call may succeed later without anyone changing the program or its configuration.
     pub const fn is_transient(&self) -> bool {
         match self {
