@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use data_encoding::BASE64;
 use serde::Serialize;
 use wire_core::Agent;
-use wire_core::agent::{Delivery, Message, PeerInfo, Sent, Trouble};
+use wire_core::agent::{Delivery, InviteInfo, Message, PeerInfo, Sent, Trouble};
 use wire_core::identity::Root;
 
 use crate::output::escape;
@@ -75,6 +75,40 @@ impl AlarmDoc {
             line.push_str(&format!("\n{hint}"));
         }
         line
+    }
+}
+
+/// A pairing by link that is not completed.
+#[derive(Serialize)]
+pub(crate) struct InviteDoc {
+    state: &'static str,
+    name: Option<String>,
+    until: u64,
+    why: Option<WhyDoc>,
+}
+
+impl From<InviteInfo> for InviteDoc {
+    fn from(info: InviteInfo) -> Self {
+        Self {
+            state: info.state.as_str(),
+            name: info.name,
+            until: info.until.as_millis(),
+            why: info.why.map(WhyDoc::from),
+        }
+    }
+}
+
+impl InviteDoc {
+    pub(crate) fn lines(&self) -> String {
+        let whose = self.name.as_deref().map(|name| format!(" for {}", escape(name))).unwrap_or_default();
+        match &self.why {
+            None => format!("invite{whose}  {}, {} left", self.state, left(self.until)),
+            Some(why) => {
+                let mut lines = format!("invite{whose}  {}: {}", self.state, escape(&why.message));
+                lines.extend(why.hint_line().map(|hint| format!("\n{hint}")));
+                lines
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::net::TcpStream;
 
 use support::World;
 use wire_core::mailbox::{Claim, ClientToken};
-use wire_core::pairing::{Code, Rendezvous};
+use wire_core::pairing::{Code, InviteLink, Rendezvous};
 
 #[test]
 fn who_claims_a_code_first_spoils_it_and_everybody_is_told() {
@@ -25,6 +25,32 @@ fn who_claims_a_code_first_spoils_it_and_everybody_is_told() {
     assert_eq!((answer["error"]["code"].as_str(), exit), (Some("code_used"), 4), "{answer}");
     assert_eq!(pairing.json()["error"]["code"], "contested");
     assert_eq!(pairing.end().code, 4);
+}
+
+#[test]
+fn the_maker_of_a_link_sees_that_it_failed_and_why() {
+    let world = World::new();
+    let (alice, bob) = (world.side("alice"), world.side("bob"));
+    let (invite, _) = alice.json(&["pair", "--invite", "--name", "robert"]);
+    let (waits, _) = alice.json(&["peers"]);
+    assert_eq!(waits["invites"][0]["state"], "waiting", "{waits}");
+    let link = invite["link"].as_str().unwrap();
+    let claim = Claim {
+        place: InviteLink::parse(link).unwrap().rendezvous(),
+        token: ClientToken::from_bytes([7; 32]).hash(),
+    };
+    assert!(post(&world.address, "/v1/pair/claim", &claim.to_bytes()).starts_with("HTTP/1.1 200"));
+    assert_eq!(bob.run_with(&["join", "-"], link).code, 4);
+
+    // A command looks at its invites beside what it does.
+    let failed =
+        (1..=10).map(|_| alice.json(&["peers"]).0).find(|peers| peers["invites"][0]["state"] == "failed");
+    let failed = failed.expect("it failed");
+    let why = &failed["invites"][0]["why"];
+    assert_eq!((why["code"].as_str(), why["retryable"].as_bool()), (Some("contested"), Some(false)));
+    let said = alice.run(&["peers"]).ok().stdout;
+    assert!(said.contains("invite for robert  failed: a third party"), "{said}");
+    assert!(said.contains("next: make a new"), "{said}");
 }
 
 fn post(address: &str, path: &str, body: &[u8]) -> String {

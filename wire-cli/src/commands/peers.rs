@@ -7,13 +7,13 @@ use super::pair;
 use crate::cli::{PeersArgs, PeersCommand};
 use crate::exit::{self, Failure};
 use crate::home::Ctx;
-use crate::views::PeerDoc;
+use crate::views::{InviteDoc, PeerDoc};
 
 #[derive(Serialize)]
 struct PeersDoc {
     peers: Vec<PeerDoc>,
-    /// Links of ours that nobody has followed to the end.
-    open_invites: usize,
+    /// Pairings by link that are under way or have failed.
+    invites: Vec<InviteDoc>,
     next: String,
 }
 
@@ -32,12 +32,11 @@ async fn list(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
         Some(peer) => ctx.wire(&format!("peers show {}", peer.name)),
         None => ctx.wire("pair"),
     };
-    let doc = PeersDoc { peers, open_invites: agent.invites().await?.len(), next };
+    let invites = agent.invites().await?.into_iter().map(InviteDoc::from).collect();
+    let doc = PeersDoc { peers, invites, next };
     ctx.out.show(&doc, |doc| {
         let mut lines: Vec<String> = doc.peers.iter().map(PeerDoc::line).collect();
-        if doc.open_invites > 0 {
-            lines.push(format!("{} open invites", doc.open_invites));
-        }
+        lines.extend(doc.invites.iter().map(InviteDoc::lines));
         if lines.is_empty() {
             lines.push(format!("no peers    next: {}", doc.next));
         }

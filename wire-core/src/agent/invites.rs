@@ -17,6 +17,7 @@ use super::meeting::{self, Meeting, Ours};
 use super::offer::{self, PairOptions};
 use super::peer::Peer;
 use super::relay_api::RelayApi;
+use super::trouble::Trouble;
 use crate::mailbox::{Allocate, Claim, ClientToken, Right, Slot};
 use crate::pairing::{AwaitingConfirmation, Context, Initiator, InviteId, InviteLink, Origin, Responder};
 use crate::time::Timestamp;
@@ -45,8 +46,8 @@ pub enum InviteState {
     Confirming,
     /// We followed a link; its maker has to come on line.
     Joined,
-    /// It led to a peer, or failed.
-    Over,
+    /// It failed. One that led to a peer is that peer.
+    Failed,
 }
 
 /// An invite of this agent.
@@ -59,6 +60,27 @@ pub struct InviteInfo {
     pub name: Option<String>,
     /// Until when it can be followed or completed.
     pub until: Timestamp,
+    /// Why it failed, if it did.
+    pub why: Option<Trouble>,
+}
+
+impl InviteState {
+    /// The stable word for programs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Confirming => "confirming",
+            Self::Joined => "joined",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl From<InviteRow> for InviteInfo {
+    fn from(row: InviteRow) -> Self {
+        let why = row.failed.as_deref().map(|why| Trouble::from(&failed(why)));
+        Self { state: row.step.into(), name: row.name, until: row.until, why }
+    }
 }
 
 impl From<InviteStep> for InviteState {
@@ -67,17 +89,16 @@ impl From<InviteStep> for InviteState {
             InviteStep::Offered => Self::Waiting,
             InviteStep::Confirming => Self::Confirming,
             InviteStep::Joined => Self::Joined,
-            InviteStep::Over => Self::Over,
+            InviteStep::Over => Self::Failed,
         }
     }
 }
 
 impl Agent {
-    /// The invites that are not over.
+    /// The invites that are not over, and those that failed before their time was.
     pub async fn invites(&self) -> Result<Vec<InviteInfo>> {
-        let rows = self.shared.worker.read(|b| b.open_invites()).await?;
-        let info = |row: InviteRow| InviteInfo { state: row.step.into(), name: row.name, until: row.until };
-        Ok(rows.into_iter().map(info).collect())
+        let rows = self.shared.worker.read(|b| b.listed_invites()).await?;
+        Ok(rows.into_iter().map(InviteInfo::from).collect())
     }
 
     /// Makes a link with a 128-bit secret that one agent can follow within days. Pairing by it needs no
