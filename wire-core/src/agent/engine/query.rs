@@ -136,11 +136,12 @@ impl Batch<'_> {
 }
 
 impl DeliveryRow {
-    /// Why nothing more will happen to it, where that is how its pairing stands. What a relay took before
-    /// the peer ended the pairing may have been acknowledged before that too.
+    /// Why nothing more will happen to it, where that is how its pairing ended. What a relay took before
+    /// the peer ended the pairing may have been acknowledged before that too, and to a session that froze
+    /// a post may still be on its way.
     pub(crate) fn end(&self) -> Option<Error> {
-        let is_stuck = !self.state.is_final() && self.stage != Stage::Ended;
-        if is_stuck || self.state == Delivery::Revoked { self.stage.end(&self.peer_name) } else { None }
+        let is_cut_off = !self.state.is_final() && !self.stage.is_live();
+        if is_cut_off || self.state == Delivery::Revoked { self.stage.end(&self.peer_name) } else { None }
     }
 }
 
