@@ -81,6 +81,8 @@ Example
 const STATUS_HELP: &str = "\
 queued: on this disk. relayed: the relay says it has it. received, processed:
 signed by the peer. refused, expired, poison: signed too, and why not processed.
+revoked: the pairing ended while it was queued, so it is not sent any more; then
+--wait exits 4, and `why` says how it ended.
 
 Example
   wire status 01K9ZQ6J5T4M2P8W7X3Y0V1N9B --wait";

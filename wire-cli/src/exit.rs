@@ -3,6 +3,7 @@
 use std::io;
 
 use wire_core::Error;
+use wire_core::agent::Trouble;
 
 /// Done.
 pub(crate) const OK: u8 = 0;
@@ -27,7 +28,7 @@ pub(crate) const TERMINATED: u8 = 143;
 /// SIGHUP.
 pub(crate) const HUNG_UP: u8 = 129;
 
-/// The exit code for an error code. Every word that is not here is a 1.
+/// Error codes by exit code. Every word that is not here is a 1.
 const CODES: [(u8, &[&str]); 6] = [
     (USAGE, &["usage", "bad_code", "bad_config"]),
     (WAIT_OVER, &["wait_over"]),
@@ -90,7 +91,8 @@ impl Failure {
     }
 }
 
-fn exit_of(code: &str) -> u8 {
+/// The exit code for an error code.
+pub(crate) fn exit_of(code: &str) -> u8 {
     CODES.iter().find(|(_, words)| words.contains(&code)).map_or(FAILED, |(exit, _)| *exit)
 }
 
@@ -106,6 +108,14 @@ impl From<Error> for Failure {
             hint: hint.map(str::to_owned),
             retryable: error.is_transient(),
         }
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        let hint = trouble.hint.map(str::to_owned);
+        let (code, message, retryable) = (trouble.code, trouble.message, trouble.retryable);
+        Self::Said { code, message, hint, retryable }
     }
 }
 

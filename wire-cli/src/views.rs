@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use data_encoding::BASE64;
 use serde::Serialize;
 use wire_core::Agent;
-use wire_core::agent::{Delivery, InviteInfo, Message, PeerInfo, Sent, Trouble};
+use wire_core::agent::{Delivery, InviteInfo, Message, PeerInfo, PeerState, Sent, Trouble};
 use wire_core::identity::Root;
 
 use crate::output::escape;
@@ -51,30 +51,41 @@ impl From<Trouble> for WhyDoc {
     }
 }
 
-/// A peer whose session has stopped for good.
+/// A peer to which nothing more goes.
 #[derive(Serialize)]
-pub(crate) struct AlarmDoc {
+pub(crate) struct EndDoc {
     peer: String,
     fingerprint: String,
     #[serde(flatten)]
     why: WhyDoc,
 }
 
-impl AlarmDoc {
-    pub(crate) fn all(peers: &[PeerInfo]) -> Vec<Self> {
+impl EndDoc {
+    /// Peers whose session has stopped for good.
+    pub(crate) fn alarms(peers: &[PeerInfo]) -> Vec<Self> {
+        Self::of(peers, PeerInfo::alarm)
+    }
+
+    /// Peers that have ended the pairing.
+    pub(crate) fn ended(peers: &[PeerInfo]) -> Vec<Self> {
+        Self::of(peers, |peer| peer.end().filter(|_| peer.state == PeerState::Ended))
+    }
+
+    fn of(peers: &[PeerInfo], why: impl Fn(&PeerInfo) -> Option<Trouble>) -> Vec<Self> {
         let of = |peer: &PeerInfo| {
-            let why = peer.alarm()?.into();
+            let why = why(peer)?.into();
             Some(Self { peer: peer.name.clone(), fingerprint: peer.root.fingerprint(), why })
         };
         peers.iter().filter_map(of).collect()
     }
 
+    pub(crate) fn alarm(&self) -> String {
+        format!("ALARM: {}", self.lines())
+    }
+
     pub(crate) fn lines(&self) -> String {
-        let mut line = format!("ALARM: {}", escape(&self.why.message));
-        if let Some(hint) = self.why.hint_line() {
-            line.push_str(&format!("\n{hint}"));
-        }
-        line
+        let line = escape(&self.why.message);
+        [line].into_iter().chain(self.why.hint_line()).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -137,7 +148,7 @@ pub(crate) struct PeerDoc {
 impl PeerDoc {
     /// With what the agent knows of the way to it.
     pub(crate) fn of(agent: &Agent, info: PeerInfo, next: Option<String>) -> Self {
-        let why = info.alarm().or_else(|| agent.trouble_with(&info)).map(WhyDoc::from);
+        let why = agent.trouble_with(&info).map(WhyDoc::from);
         Self { why, ..Self::new(info, next) }
     }
 
@@ -173,9 +184,8 @@ impl PeerDoc {
         if self.awaits_verification {
             line.push_str(&format!("  compare the words: wire peers show {} --verify", self.name));
         }
-        if self.refused.as_deref() == Some("old_epoch") {
-            line.push_str("  has ended the pairing");
-        } else if let Some(why) = self.why.as_ref().filter(|_| self.queued > 0 || self.state == "frozen") {
+        let is_told = self.queued > 0 || matches!(self.state, "ended" | "frozen");
+        if let Some(why) = self.why.as_ref().filter(|_| is_told) {
             line.push_str(&format!("  ({})", escape(&why.message)));
         }
         line
@@ -208,7 +218,7 @@ pub(crate) struct SentDoc {
     pub(crate) state: &'static str,
     overdue: bool,
     created: u64,
-    /// Why it is still queued, where it is.
+    /// Why it is still queued, or why nothing more will happen to it.
     pub(crate) why: Option<WhyDoc>,
     pub(crate) next: Option<String>,
 }
@@ -216,7 +226,7 @@ pub(crate) struct SentDoc {
 impl SentDoc {
     pub(crate) fn new(sent: Sent, why: Option<WhyDoc>, next: Option<String>) -> Self {
         Self {
-            why: why.filter(|_| sent.state == Delivery::Queued),
+            why: sent.end.map(WhyDoc::from).or(why.filter(|_| sent.state == Delivery::Queued)),
             id: sent.id.to_string(),
             peer: sent.peer,
             kind: sent.kind,

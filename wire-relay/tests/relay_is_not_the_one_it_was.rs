@@ -6,9 +6,9 @@
 mod agents;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use agents::{TestRelay, pair, soon, until};
 use tokio::sync::watch;
@@ -18,7 +18,7 @@ use wire_core::agent::http::HttpTransport;
 use wire_core::agent::transport::{
     BoxFuture, HttpRequest, HttpResponse, HttpStream, Transport, TransportError,
 };
-use wire_core::agent::{Delivery, PairOptions, PeerState, RelayState};
+use wire_core::agent::{Delivery, Error, PairOptions, PeerState, RelayState};
 use wire_core::mailbox::{
     Challenge, MAILBOX_PATH, Operation, Refusal, Refused, RelayKeyPair, RelayProof, SignedRequest,
 };
@@ -30,12 +30,20 @@ struct Swapped {
     other: RelayKeyPair,
     /// The other relay answers.
     on: AtomicBool,
-    /// It does so from the next post on.
-    armed: AtomicBool,
+    /// It does so from the next request on that is one of these.
+    armed: Mutex<Option<IsIt>>,
+    /// What it says to all that it is asked to do.
+    says: Mutex<Refusal>,
+    /// The real one has no mailbox that it is asked to close.
+    forgets: AtomicBool,
     /// What the other one was asked.
     heard: watch::Sender<Vec<String>>,
 }
 
+type IsIt = fn(&Operation) -> bool;
+
+/// Well within the minute for which a process lets a relay rest that is not the one it knows.
+const REST: Duration = Duration::from_secs(40);
 const WHO: &str = "/v1/relay?c=";
 
 impl Swapped {
@@ -45,13 +53,21 @@ impl Swapped {
             inner: HttpTransport::new(config.proxy()).unwrap(),
             other,
             on: AtomicBool::new(false),
-            armed: AtomicBool::new(false),
+            armed: Mutex::new(None),
+            says: Mutex::new(Refusal::NotFound),
+            forgets: AtomicBool::new(false),
             heard: watch::Sender::new(Vec::new()),
         })
     }
 
     fn swap(&self, on: bool) {
         self.on.store(on, Ordering::SeqCst);
+    }
+
+    /// The other relay takes the place of the real one with the next such request.
+    fn arm(&self, is_it: IsIt, says: Refusal) {
+        *self.armed.lock().unwrap() = Some(is_it);
+        *self.says.lock().unwrap() = says;
     }
 
     /// Forgets what was asked so far.
@@ -68,7 +84,7 @@ impl Swapped {
     }
 
     fn is_other(&self, request: &HttpRequest) -> bool {
-        if is_post(request) && self.armed.swap(false, Ordering::SeqCst) {
+        if self.armed.lock().unwrap().take_if(|is_it| asks(request, *is_it)).is_some() {
             self.swap(true);
         }
         self.on.load(Ordering::SeqCst)
@@ -82,7 +98,10 @@ impl Swapped {
                 let challenge = Challenge::from_text(challenge).unwrap();
                 (200, RelayProof::sign(&self.other, &challenge, request.relay.host(), now).to_bytes())
             }
-            None => (404, Refused { refusal: Refusal::NotFound, time: now }.to_bytes()),
+            None => {
+                let refusal = *self.says.lock().unwrap();
+                (refusal.status(), Refused { refusal, time: now }.to_bytes())
+            }
         };
         HttpResponse { status, retry_after: None, body: body.into() }
     }
@@ -93,10 +112,17 @@ impl Swapped {
     }
 }
 
-fn is_post(request: &HttpRequest) -> bool {
+fn asks(request: &HttpRequest, is_it: IsIt) -> bool {
     request.path == MAILBOX_PATH
-        && SignedRequest::from_bytes(&request.body)
-            .is_ok_and(|r| matches!(r.operation(), Ok(Operation::Post { .. })))
+        && SignedRequest::from_bytes(&request.body).is_ok_and(|r| r.operation().is_ok_and(|o| is_it(&o)))
+}
+
+fn is_post(operation: &Operation) -> bool {
+    matches!(operation, Operation::Post { .. })
+}
+
+fn is_end(operation: &Operation) -> bool {
+    matches!(operation, Operation::Epoch { .. } | Operation::Delete)
 }
 
 impl fmt::Debug for Swapped {
@@ -112,6 +138,9 @@ impl Transport for Swapped {
                 let answer = self.answer(&request);
                 self.note(&request);
                 return Ok(answer);
+            }
+            if self.forgets.load(Ordering::SeqCst) && asks(&request, is_end) {
+                return Ok(self.answer(&request));
             }
             self.inner.call(request).await
         })
@@ -198,7 +227,7 @@ async fn its_404_does_not_end_a_pending_pairing() {
     let network = Swapped::new(&relay.config(homes.0.path(), "alice"));
     let alice = relay.agent_over(homes.0.path(), "alice", network.clone()).await;
     let bob = relay.agent(homes.1.path(), "bob").await;
-    network.armed.store(true, Ordering::SeqCst);
+    network.arm(is_post, Refusal::NotFound);
     let offer = alice.offer().await.unwrap();
     let code = offer.code();
     // Bob says nothing yet, so that the pairing stays pending.
@@ -247,4 +276,88 @@ async fn its_404_ends_no_invite() {
     bob.follow(&link, PairOptions::default()).await.unwrap();
     becomes(&alice, PeerState::Paired).await;
     becomes(&bob, PeerState::Paired).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_word_that_we_are_revoked_gives_nothing_up() {
+    let relay = TestRelay::start().await;
+    let homes = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let network = Swapped::new(&relay.config(homes.0.path(), "alice"));
+    let alice = relay.agent_over(homes.0.path(), "alice", network.clone()).await;
+    let bob = relay.agent(homes.1.path(), "bob").await;
+    let (to_bob, _) = soon(pair(&alice, &bob)).await;
+    soon(alice.drained()).await.unwrap();
+    network.arm(is_post, Refusal::OldEpoch);
+    let sent = to_bob.send("kept").await.unwrap();
+    assert_eq!(soon(alice.relayed(&sent.id)).await.unwrap().state, Delivery::Queued);
+    sees(&alice, &relay, RelayState::Mismatch).await;
+    let info = to_bob.info().await.unwrap();
+    assert_eq!((info.state, info.refused), (PeerState::Paired, None));
+    drop(to_bob);
+    alice.close().await;
+
+    network.swap(false);
+    let alice = relay.agent_over(homes.0.path(), "alice", network).await;
+    until(&alice, &sent.id, Delivery::Received).await;
+    assert_eq!(alice.status(&sent.id).await.unwrap().state, Delivery::Received);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_404_does_not_pass_for_a_revocation() {
+    let relay = TestRelay::start().await;
+    let homes = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let network = Swapped::new(&relay.config(homes.0.path(), "alice"));
+    let alice = relay.agent_over(homes.0.path(), "alice", network.clone()).await;
+    let bob = relay.agent(homes.1.path(), "bob").await;
+    let (to_bob, to_alice) = soon(pair(&alice, &bob)).await;
+    soon(async { tokio::try_join!(alice.drained(), bob.drained()) }).await.unwrap();
+    network.arm(is_end, Refusal::NotFound);
+    to_bob.revoke().await.unwrap();
+    sees(&alice, &relay, RelayState::Mismatch).await;
+    drop(to_bob);
+    alice.close().await;
+
+    network.swap(false);
+    let alice = relay.agent_over(homes.0.path(), "alice", network).await;
+    soon(alice.drained()).await.unwrap();
+    let sent = to_alice.send("any more?").await.unwrap();
+    let error = soon(bob.relayed(&sent.id)).await.unwrap_err();
+    assert!(matches!(&error, Error::Ended { peer } if peer == "alice"), "{error}");
+}
+
+/// Its mailbox may be gone already, and then there is nothing to revoke.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_404_of_the_relay_itself_does() {
+    let relay = TestRelay::start().await;
+    let homes = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let network = Swapped::new(&relay.config(homes.0.path(), "alice"));
+    let alice = relay.agent_over(homes.0.path(), "alice", network.clone()).await;
+    let bob = relay.agent(homes.1.path(), "bob").await;
+    let (to_bob, _) = soon(pair(&alice, &bob)).await;
+    network.forgets.store(true, Ordering::SeqCst);
+    to_bob.revoke().await.unwrap();
+    soon(alice.drained()).await.unwrap();
+    assert_eq!(alice.relay_state(relay.url().as_str()), RelayState::Reachable);
+}
+
+/// It would rest for a minute, and another process has seen the known relay come back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_rests_is_woken_when_another_has_seen_it_come_back() {
+    let relay = TestRelay::start().await;
+    let homes = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let home = homes.0.path();
+    let network = Swapped::new(&relay.config(home, "alice"));
+    let alice = relay.agent_over(home, "alice", network.clone()).await;
+    let bob = relay.agent(homes.1.path(), "bob").await;
+    let (to_bob, _) = soon(pair(&alice, &bob)).await;
+    soon(alice.drained()).await.unwrap();
+    network.swap(true);
+    to_bob.send("when it is back").await.unwrap();
+    sees(&alice, &relay, RelayState::Mismatch).await;
+
+    network.swap(false);
+    let second = relay.agent(home, "alice").await;
+    soon(second.check_relay()).await.unwrap();
+    let woken = sees(&alice, &relay, RelayState::Reachable);
+    tokio::time::timeout(REST, woken).await.expect("it slept on");
 }

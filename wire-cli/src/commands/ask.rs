@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use wire_core::Agent;
-use wire_core::agent::{Ask, Delivery, Error, Message, Peer};
-use wire_core::mailbox::Refusal;
+use wire_core::agent::{Ask, Delivery, Error, Message, Peer, Sent};
 
-use super::send::{ended, still_paired};
 use crate::cli::AskArgs;
 use crate::exit::{self, Failure};
 use crate::home::Ctx;
@@ -15,7 +13,6 @@ use crate::views::{MessageDoc, WhyDoc};
 
 pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &AskArgs) -> Result<u8, Failure> {
     let peer = agent.peer(&args.peer).await?;
-    still_paired(&peer).await?;
     let mut ask = peer.ask(ctx.body(args.text.as_deref()).await?);
     if let Some(key) = &args.key {
         ask = ask.key(key);
@@ -46,7 +43,6 @@ async fn reply(ctx: &Ctx, agent: &Agent, peer: &Peer, ask: &Ask, wait: Duration)
 /// Ends only when it is known that no reply will come.
 async fn never(ctx: &Ctx, agent: &Agent, peer: &Peer, ask: &Ask) -> Failure {
     match agent.relayed(&ask.id()).await {
-        Err(Error::Relay(Refusal::OldEpoch)) => return ended(),
         Err(error) => return error.into(),
         Ok(sent) if sent.state == Delivery::Queued => {
             let why = match peer.info().await {
@@ -61,6 +57,7 @@ async fn never(ctx: &Ctx, agent: &Agent, peer: &Peer, ask: &Ask) -> Failure {
         Ok(_) => {}
     }
     match agent.wait_for(&ask.id(), Delivery::Refused).await {
+        Ok(Sent { end: Some(end), .. }) => end.into(),
         Ok(sent) => Failure::said("refused", format!("the peer did not answer: {}", sent.state)),
         Err(error) => error.into(),
     }

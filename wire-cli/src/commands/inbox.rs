@@ -6,7 +6,7 @@ use wire_core::Agent;
 use crate::cli::{Ack, InboxArgs};
 use crate::exit::{self, Failure};
 use crate::home::Ctx;
-use crate::views::{AlarmDoc, MessageDoc, WhyDoc};
+use crate::views::{EndDoc, MessageDoc, WhyDoc};
 
 /// More than this is not shown at once.
 const MAX: u32 = 200;
@@ -18,7 +18,7 @@ struct InboxDoc {
     fetched: bool,
     why: Option<WhyDoc>,
     /// Peers that nothing more comes from.
-    alarms: Vec<AlarmDoc>,
+    alarms: Vec<EndDoc>,
     next: Option<String>,
 }
 
@@ -51,11 +51,11 @@ pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &InboxArgs) -> Result<u8
         messages: messages.iter().map(MessageDoc::new).collect(),
         fetched,
         why,
-        alarms: AlarmDoc::all(&agent.peers().await?),
+        alarms: EndDoc::alarms(&agent.peers().await?),
         next,
     };
     ctx.out.show(&doc, |doc| {
-        let alarms = doc.alarms.iter().map(AlarmDoc::lines);
+        let alarms = doc.alarms.iter().map(EndDoc::alarm);
         let mut lines: Vec<String> = alarms.chain(doc.messages.iter().map(MessageDoc::line)).collect();
         lines.extend(match &doc.next {
             Some(next) => Some(format!("next: {next}")),

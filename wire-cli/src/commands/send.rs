@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use wire_core::Agent;
 use wire_core::agent::{Delivery, Error, Message, Peer, Sent};
-use wire_core::mailbox::Refusal;
 
 use crate::cli::SendArgs;
 use crate::exit::{self, Failure};
@@ -20,7 +19,6 @@ pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &SendArgs) -> Result<u8,
         None => None,
     };
     let (peer, text) = whom(agent, args, answered.as_ref()).await?;
-    still_paired(&peer).await?;
     let body = ctx.body(text).await?;
     let begun = Instant::now();
     let mut message = peer.send(body);
@@ -64,24 +62,10 @@ async fn whom<'a>(
     }
 }
 
-/// A peer that has ended the pairing takes nothing any more: nothing is queued for it.
-pub(super) async fn still_paired(peer: &Peer) -> Result<(), Failure> {
-    match peer.info().await?.refused {
-        Some(refused) if refused == Refusal::OldEpoch.code() => Err(ended()),
-        _ => Ok(()),
-    }
-}
-
-/// The peer has withdrawn our right to post to it.
-pub(super) fn ended() -> Failure {
-    Failure::said("revoked", "the peer has ended the pairing").hint("pair again: wire pair")
-}
-
-async fn on_its_way(agent: &Agent, sent: Sent) -> Result<Sent, Failure> {
+async fn on_its_way(agent: &Agent, sent: Sent) -> Result<Sent, Error> {
     match tokio::time::timeout(PATIENCE, agent.relayed(&sent.id)).await {
-        Ok(Err(Error::Relay(Refusal::OldEpoch))) => Err(ended()),
-        Ok(outcome) => Ok(outcome?),
-        Err(_) => Ok(agent.status(&sent.id).await?),
+        Ok(outcome) => outcome,
+        Err(_) => agent.status(&sent.id).await,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::cli::StatusArgs;
 use crate::exit::{self, Failure};
 use crate::home::Ctx;
 use crate::output::escape;
-use crate::views::{AlarmDoc, SentDoc, WhyDoc};
+use crate::views::{EndDoc, SentDoc, WhyDoc};
 
 /// Messages under way that are shown.
 const MAX: u32 = 20;
@@ -24,7 +24,9 @@ struct StatusDoc {
     /// What is wrong with the relay.
     why: Option<WhyDoc>,
     /// Peers that nothing more comes from or goes to.
-    alarms: Vec<AlarmDoc>,
+    alarms: Vec<EndDoc>,
+    /// Peers that have ended the pairing.
+    ended: Vec<EndDoc>,
     folder: String,
     next_key_here: bool,
     peers: usize,
@@ -55,13 +57,17 @@ async fn message(ctx: &Ctx, agent: &Agent, id: RecordId, args: &StatusArgs) -> R
         let _ = ctx.settle(agent).await;
         agent.status(&id).await?
     };
-    let next = (!sent.state.is_final()).then(|| ctx.wire(&format!("status {id} --wait")));
+    let next = (!sent.is_final()).then(|| ctx.wire(&format!("status {id} --wait")));
+    let outcome = sent.end.as_ref().map_or(exit::OK, |end| exit::exit_of(end.code));
     let why = why_queued(agent, &agent.peers().await?, &sent);
-    ctx.out.show(&SentDoc::new(sent, why, next), |doc| match &doc.next {
-        Some(next) => format!("{}    next: {next}", doc.line()),
-        None => doc.line(),
+    ctx.out.show(&SentDoc::new(sent, why, next), |doc| match (&doc.next, &doc.why) {
+        (Some(next), _) => format!("{}    next: {next}", doc.line()),
+        (None, why) => {
+            let hint = why.as_ref().and_then(WhyDoc::hint_line);
+            [doc.line()].into_iter().chain(hint).collect::<Vec<_>>().join("\n")
+        }
     })?;
-    Ok(exit::OK)
+    Ok(if args.wait { outcome } else { exit::OK })
 }
 
 /// Why a message does not go out to its peer.
@@ -89,7 +95,8 @@ async fn whole(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
         root: info.root.to_string(),
         fingerprint: info.root.fingerprint(),
         why: state.trouble(&info.relay).map(WhyDoc::from),
-        alarms: AlarmDoc::all(&peers),
+        alarms: EndDoc::alarms(&peers),
+        ended: EndDoc::ended(&peers),
         relay: info.relay,
         relay_state: state.as_str(),
         folder: info.folder.display().to_string(),
@@ -111,7 +118,8 @@ async fn whole(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
         if let Some(hint) = doc.why.as_ref().and_then(WhyDoc::hint_line) {
             lines.insert(2, hint);
         }
-        lines.extend(doc.alarms.iter().map(AlarmDoc::lines));
+        lines.extend(doc.alarms.iter().map(EndDoc::alarm));
+        lines.extend(doc.ended.iter().map(EndDoc::lines));
         lines.extend(doc.open.iter().map(SentDoc::line));
         lines.extend(doc.next.iter().map(|next| format!("next: {next}")));
         lines.join("\n")

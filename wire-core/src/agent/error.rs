@@ -86,6 +86,18 @@ pub enum Error {
         /// Its local name.
         peer: String,
     },
+    /// The peer has revoked us: its relay, which has proved its key, takes nothing from us for it.
+    #[error("{peer} has ended the pairing")]
+    Ended {
+        /// Its local name.
+        peer: String,
+    },
+    /// A later pairing with the same agent took the place of the one that is meant.
+    #[error("a later pairing with {peer} took the place of this one")]
+    Replaced {
+        /// Its local name.
+        peer: String,
+    },
     /// The peer was revoked here.
     #[error("{peer} was revoked")]
     Revoked {
@@ -161,7 +173,10 @@ impl Error {
             | Self::Backpressure { .. } => "quota",
             Self::Relay(Refusal::Full | Refusal::Unavailable { .. }) => "relay_unreachable",
             Self::Relay(Refusal::TooLarge) | Self::TooLarge { .. } => "too_large",
-            Self::Relay(Refusal::OldEpoch) | Self::Revoked { .. } => "revoked",
+            Self::Relay(Refusal::OldEpoch)
+            | Self::Ended { .. }
+            | Self::Replaced { .. }
+            | Self::Revoked { .. } => "revoked",
             Self::Relay(_) | Self::PeerRelay(_) => "refused",
             Self::WrongCode => "wrong_code",
             Self::CodeUsed => "code_used",
@@ -197,7 +212,10 @@ impl Error {
             Self::NotPaired { .. } => {
                 "the other side has to be on line to complete the pairing; see: wire peers"
             }
-            Self::Revoked { .. } | Self::Relay(Refusal::OldEpoch) => "pair again: wire pair",
+            Self::Ended { .. } | Self::Revoked { .. } | Self::Relay(Refusal::OldEpoch) => {
+                "pair again: wire pair"
+            }
+            Self::Replaced { .. } => "send it again: wire send",
             Self::SessionFrozen { .. } => {
                 "find out whether the peer's machine was copied or restored, then pair again"
             }

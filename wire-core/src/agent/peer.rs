@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::core::{Agent, within};
-use super::engine::{Outgoing, PeerKey, Stage};
+use super::engine::{Batch, Outgoing, PeerKey, Stage};
 use super::error::{Error, Result};
 use super::inbox::Message;
 use super::views::{PeerInfo, Sent};
@@ -118,7 +118,12 @@ impl Peer {
 
     async fn reply(&self, ask: RecordId) -> Result<Message> {
         let key = self.key;
-        let item = self.agent.shared.wait_for(move |b| b.reply_to(key, &ask)).await?;
+        let look = move |b: &Batch<'_>| {
+            let reply = b.reply_to(key, &ask)?;
+            let end = b.delivery(&ask)?.and_then(|row| row.end());
+            if reply.is_some() { Ok(reply) } else { end.map_or(Ok(None), Err) }
+        };
+        let item = self.agent.shared.wait_for(look).await?;
         Ok(Message::reply(self.agent.clone(), item))
     }
 }
@@ -234,6 +239,10 @@ impl Ask {
 
     /// Waits for the reply. Dropping the future only detaches: the reply is kept, and a later call gets
     /// it. It becomes `processed` when the message is acknowledged.
+    ///
+    /// # Errors
+    /// [`Error::Ended`], [`Error::Revoked`] and the like, as soon as no reply can come any more because of
+    /// how the pairing stands.
     pub async fn reply(&self) -> Result<Message> {
         self.peer.reply(self.id).await
     }

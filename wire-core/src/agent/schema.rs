@@ -74,7 +74,7 @@ CREATE TABLE peer (
     to_inc      BLOB,
     to_refused  TEXT                        -- why the relay did not take the last post
 ) STRICT;
-CREATE UNIQUE INDEX peer_name ON peer (name) WHERE state < 3;
+CREATE UNIQUE INDEX peer_name ON peer (name) WHERE state < 4;
 CREATE UNIQUE INDEX peer_root ON peer (root) WHERE state = 1;
 
 CREATE TABLE session (

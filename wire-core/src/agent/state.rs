@@ -22,6 +22,8 @@ pub enum Delivery {
     Expired = 5,
     /// The peer signed that its application failed on it too often.
     Poison = 6,
+    /// The pairing ended while it was queued, by us or by the peer. It is not sent any more.
+    Revoked = 7,
 }
 
 impl Delivery {
@@ -34,6 +36,7 @@ impl Delivery {
             Self::Refused,
             Self::Expired,
             Self::Poison,
+            Self::Revoked,
         ];
         all.into_iter().find(|s| *s as i64 == n).ok_or_else(|| Error::corrupt("delivery state"))
     }
@@ -53,6 +56,7 @@ impl Delivery {
             Self::Refused => "refused",
             Self::Expired => "expired",
             Self::Poison => "poison",
+            Self::Revoked => "revoked",
         }
     }
 }

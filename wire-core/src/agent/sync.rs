@@ -64,7 +64,7 @@ impl Agent {
     /// count: this process has tried.
     ///
     /// # Errors
-    /// [`Refusal::OldEpoch`] as [`Error::Relay`]: the peer has ended the pairing.
+    /// [`Error::Ended`], [`Error::Revoked`] and the like: the pairing ended before that.
     pub async fn relayed(&self, id: &RecordId) -> Result<Sent> {
         let (id, shared) = (*id, self.shared.clone());
         let look = move |b: &Batch<'_>| {
@@ -73,14 +73,13 @@ impl Agent {
             Ok((row, peer))
         };
         self.until(look, move |(row, peer)| {
-            let is_over = peer.refused.as_deref() == Some(Refusal::OldEpoch.code());
             // These pass in a moment.
             let passing = |r: &Refusal| matches!(r, Refusal::Rate { .. } | Refusal::Unavailable { .. });
             let refused = shared.refusal(row.peer).is_some_and(|refusal| !passing(&refusal));
-            if row.state >= Delivery::Relayed {
+            if row.state >= Delivery::Relayed && row.state != Delivery::Revoked {
                 Some(Ok(Sent::of(row, shared.now())))
-            } else if is_over {
-                Some(Err(Error::Relay(Refusal::OldEpoch)))
+            } else if let Some(end) = row.end() {
+                Some(Err(end))
             } else if refused || is_trouble(&shared.relay_state(&peer.relay)) {
                 Some(Ok(Sent::of(row, shared.now())))
             } else {

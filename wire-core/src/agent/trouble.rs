@@ -1,6 +1,7 @@
 //! Why something waits, in the words of the error that it would be if it were one.
 
 use super::core::Agent;
+use super::engine::Stage;
 use super::error::Error;
 use super::views::{PeerInfo, PeerState, RelayState};
 use crate::mailbox::Refusal;
@@ -89,16 +90,21 @@ impl RelayState {
 impl PeerInfo {
     /// The alarm of a session that is frozen.
     pub fn alarm(&self) -> Option<Trouble> {
-        let peer = || self.name.clone();
-        (self.state == PeerState::Frozen).then(|| Trouble::from(&Error::SessionFrozen { peer: peer() }))
+        self.end().filter(|_| self.state == PeerState::Frozen)
+    }
+
+    /// Why nothing more is sent to it, if so.
+    pub fn end(&self) -> Option<Trouble> {
+        Stage::from(self.state).end(&self.name).as_ref().map(Trouble::from)
     }
 }
 
 impl Agent {
     /// Why what is queued for a peer does not go out, as far as this process or the store knows.
     pub fn trouble_with(&self, peer: &PeerInfo) -> Option<Trouble> {
+        let relay = || self.relay_state(&peer.relay).trouble(&peer.relay);
         let noted = || peer.refused.as_deref().and_then(Trouble::noted);
-        self.relay_state(&peer.relay).trouble(&peer.relay).or_else(noted)
+        peer.end().or_else(relay).or_else(noted)
     }
 }
 

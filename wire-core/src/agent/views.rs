@@ -7,6 +7,7 @@ use super::engine::{DeliveryRow, PeerView, Stage};
 use super::error::{Error, Result};
 use super::peer::Peer;
 use super::state::Delivery;
+use super::trouble::Trouble;
 use crate::identity::{IdentityPublic, Root};
 use crate::mailbox::Refusal;
 use crate::record::RecordId;
@@ -82,6 +83,8 @@ pub enum PeerState {
     Pending,
     /// Complete.
     Paired,
+    /// The peer has revoked us: nothing more is sent, and what it sent before is still taken.
+    Ended,
     /// Stopped: the peer's signed history contradicts itself, or its state was copied.
     Frozen,
     /// Ended here.
@@ -98,6 +101,7 @@ impl PeerState {
         match self {
             Self::Pending => "pending",
             Self::Paired => "paired",
+            Self::Ended => "ended",
             Self::Frozen => "frozen",
             Self::Revoked => "revoked",
             Self::Replaced => "replaced",
@@ -111,10 +115,25 @@ impl From<Stage> for PeerState {
         match stage {
             Stage::Pending => Self::Pending,
             Stage::Paired => Self::Paired,
+            Stage::Ended => Self::Ended,
             Stage::Frozen => Self::Frozen,
             Stage::Revoked => Self::Revoked,
             Stage::Replaced => Self::Replaced,
             Stage::Abandoned => Self::Abandoned,
+        }
+    }
+}
+
+impl From<PeerState> for Stage {
+    fn from(state: PeerState) -> Self {
+        match state {
+            PeerState::Pending => Self::Pending,
+            PeerState::Paired => Self::Paired,
+            PeerState::Ended => Self::Ended,
+            PeerState::Frozen => Self::Frozen,
+            PeerState::Revoked => Self::Revoked,
+            PeerState::Replaced => Self::Replaced,
+            PeerState::Abandoned => Self::Abandoned,
         }
     }
 }
@@ -149,7 +168,7 @@ pub struct PeerInfo {
     pub unread: u64,
     /// Envelopes that were put aside.
     pub rejected: u64,
-    /// Why its relay did not take the last post: `old_epoch` means that the peer revoked us.
+    /// Why its relay did not take the last post.
     pub refused: Option<String>,
 }
 
@@ -190,12 +209,15 @@ pub struct Sent {
     pub overdue: bool,
     /// When it was queued.
     pub created: Timestamp,
+    /// Why nothing more will happen to it, where that is how its pairing ended.
+    pub end: Option<Trouble>,
 }
 
 impl Sent {
     pub(crate) fn of(row: DeliveryRow, now: Timestamp) -> Self {
         let overdue = row.state < Delivery::Received && now.since(row.created) > OVERDUE_MS;
         Self {
+            end: row.end().as_ref().map(Trouble::from),
             id: row.id,
             peer: row.peer_name,
             kind: row.kind,
@@ -203,6 +225,11 @@ impl Sent {
             overdue,
             created: row.created,
         }
+    }
+
+    /// Whether nothing more will happen to it.
+    pub fn is_final(&self) -> bool {
+        self.state.is_final() || self.end.is_some()
     }
 }
 
@@ -234,7 +261,7 @@ impl Agent {
             .shared
             .wait_for(move |b| {
                 let row = b.delivery(&id)?.ok_or(Error::UnknownMessage)?;
-                Ok(Some(row).filter(|row| row.state >= least))
+                Ok(Some(row).filter(|row| row.state >= least || row.end().is_some()))
             })
             .await?;
         Ok(Sent::of(row, self.shared.now()))

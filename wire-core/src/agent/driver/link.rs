@@ -13,7 +13,7 @@ use self::identity::{Doubted, Identity};
 use self::storing::Flow;
 use super::io::{Input, carry_out};
 use crate::agent::core::Shared;
-use crate::agent::engine::{After, Closing, OwnBox, PeerKey, Post};
+use crate::agent::engine::{After, Closing, OwnBox, PeerKey, Post, PostTarget};
 use crate::agent::error::Error;
 use crate::agent::relay_api::RelayApi;
 use crate::agent::relay_url::Reach;
@@ -189,7 +189,6 @@ impl Link {
                     Ok(After::Refused(_)) | Err(_) => REFUSED_WAIT_MS,
                 };
                 match outcome {
-                    Ok(After::Refused(refusal)) if Doubted::is(refusal) => {}
                     Ok(After::Refused(refusal)) => self.shared.set_refusal(peer, Some(refusal)),
                     Ok(After::Done | After::Soon) => self.shared.set_refusal(peer, None),
                     Err(_) => {}
@@ -287,7 +286,7 @@ impl Link {
             }
             Event::PostRefused { tag, refusal } => {
                 let Some(post) = self.posts.remove(&tag) else { return };
-                self.post_refused(post.target.peer, refusal, io, tell);
+                self.post_refused(now, &post.target, refusal, io, tell);
             }
             Event::Revoked { mailbox } | Event::Deleted { mailbox } => {
                 let Some(peer) = self.boxes.get(&mailbox).map(|own| own.peer) else { return };
@@ -300,12 +299,14 @@ impl Link {
             }
             Event::BoxRefused { mailbox, refusal } => {
                 tracing::warn!(%refusal, "the relay refused a mailbox");
-                self.boxes.remove(&mailbox);
+                let own = self.boxes.remove(&mailbox);
                 self.resting.insert(mailbox, now.plus_millis(REFUSED_WAIT_MS));
-                if Doubted::is(refusal) {
-                    self.identity.doubt_answer(Doubted::Box(refusal));
-                } else {
-                    self.shared.set_relay_state(&self.url, RelayState::Refuses(refusal));
+                let closing = own.filter(|own| own.closing.is_some());
+                match (closing, refusal) {
+                    // There is nothing to close.
+                    (Some(own), Refusal::NotFound) => self.identity.doubt_answer(Doubted::Closing(own.peer)),
+                    _ if Doubted::is(refusal) => self.identity.doubt_answer(Doubted::Box(refusal)),
+                    _ => self.shared.set_relay_state(&self.url, RelayState::Refuses(refusal)),
                 }
             }
             Event::Clock { .. } => self.identity.check = true,
@@ -328,26 +329,33 @@ impl Link {
         }
     }
 
-    /// It is told, and tried again. The uniform answer is also what another relay at this address would
-    /// give: what it says of the peer counts once the relay has proved its key.
+    /// It is told, and tried again unless it ends something. An answer that another relay at this address
+    /// could give as well counts once the relay has proved its key.
     fn post_refused(
         &mut self,
-        peer: PeerKey,
+        now: Timestamp,
+        target: &PostTarget,
         refusal: Refusal,
         io: &mut JoinSet<()>,
         tell: &mpsc::Sender<Input>,
     ) {
+        let peer = target.peer;
+        if Doubted::is(refusal) {
+            self.busy.remove(&peer);
+            self.paused.insert(peer, now.plus_millis(REFUSED_WAIT_MS));
+            self.shared.worker.note_change();
+            let epoch = target.certificate.epoch();
+            self.identity.doubt_answer(Doubted::Post { peer, epoch, refusal });
+            return;
+        }
         let noted = self.shared.worker.submit(move |batch| {
             batch.post_refused(peer, refusal)?;
             Ok(After::Refused(refusal))
         });
-        let (url, tell_noted) = (self.url.clone(), tell.clone());
+        let (url, tell) = (self.url.clone(), tell.clone());
         io.spawn(async move {
             let outcome = noted.await.unwrap_or(Err(Error::Closed));
-            let _ = tell_noted.send(Input::Noted(url, peer, outcome)).await;
+            let _ = tell.send(Input::Noted(url, peer, outcome)).await;
         });
-        if Doubted::is(refusal) {
-            self.identity.doubt_answer(Doubted::Post(peer, refusal));
-        }
     }
 }

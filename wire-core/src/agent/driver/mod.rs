@@ -134,9 +134,11 @@ impl Driver {
     }
 
     fn assign(&mut self, work: Work) {
-        for url in &work.doubted {
-            if let Some(link) = self.links.get_mut(url) {
+        for (url, link) in &mut self.links {
+            if work.doubted.contains(url) {
                 link.doubt();
+            } else {
+                link.trust_again();
             }
         }
         for (post, chosen) in work.posts {

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use super::control::STATUS_FIRST_MS;
-use super::{Batch, PeerRow, Stage};
+use super::{Batch, PeerRow};
 use crate::agent::error::Error;
 use crate::agent::state::Delivery;
 use crate::envelope::EnvelopeHash;
@@ -21,6 +21,12 @@ pub(super) const RECEIVED: &str =
 /// Marks a range as processed.
 pub(super) const PROCESSED: &str =
     "UPDATE outbox SET state = 3 WHERE peer = ? AND seq BETWEEN ? AND ? AND state = 2";
+/// Marks a range as excepted from what was processed.
+const NOT_PROCESSED: &str =
+    "UPDATE outbox SET state = ? WHERE peer = ? AND seq BETWEEN ? AND ? AND state = 3";
+/// What is queued for a peer is given up.
+pub(super) const GIVE_UP: &str =
+    "UPDATE outbox AS o INDEXED BY outbox_state SET state = 7 WHERE peer = ? AND state = 0";
 
 impl Batch<'_> {
     pub(super) fn apply_control(&mut self, p: &mut PeerRow, control: &Control) -> Result<(), Error> {
@@ -34,7 +40,7 @@ impl Batch<'_> {
             p.owe_repeated_ack(self.now);
         }
         self.apply_ack(p, &control.ack)?;
-        if p.stage == Stage::Frozen { Ok(()) } else { self.serve_gaps(p, &control.ack) }
+        if p.stage.speaks() { self.serve_gaps(p, &control.ack) } else { Ok(()) }
     }
 
     /// Takes over what a record says, which is never less than what the one before it said.
@@ -86,9 +92,7 @@ impl Batch<'_> {
                 Reason::Poison => Delivery::Poison,
             };
             let (from, to) = (except.range.from.max(first), except.range.to.min(ack.proc));
-            self.tx
-                .prepare_cached("UPDATE outbox SET state = ? WHERE peer = ? AND seq BETWEEN ? AND ?")?
-                .execute(params![state as i64, p.key.0, from, to])?;
+            self.tx.prepare_cached(NOT_PROCESSED)?.execute(params![state as i64, p.key.0, from, to])?;
         }
         Ok(())
     }
@@ -144,7 +148,7 @@ impl Batch<'_> {
 
     /// Sets the time at which silence is asked about, when something went out.
     pub(super) fn expect_ack(&self, p: &mut PeerRow) {
-        if p.status_at.is_none() && p.own.last > p.peer_recv && p.stage.is_open() {
+        if p.status_at.is_none() && p.own.last > p.peer_recv && p.stage.speaks() {
             p.status_at = Some(self.now.plus_millis(STATUS_FIRST_MS));
         }
     }

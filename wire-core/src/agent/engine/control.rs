@@ -55,7 +55,7 @@ impl Batch<'_> {
     /// stuck for that reason.
     pub(super) fn seal_owed(&mut self, p: &mut PeerRow) -> Result<(), Error> {
         let Some(heard) = p.heard.take() else { return Ok(()) };
-        if !p.hello || !p.stage.is_open() {
+        if !p.hello || !p.stage.speaks() {
             return Ok(());
         }
         if heard.turned && p.own.last > p.peer_recv {

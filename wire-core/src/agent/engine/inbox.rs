@@ -56,7 +56,7 @@ pub(super) const CLAIMED: &str = "SELECT n, claimed_by, claimed_at FROM inbox i 
 /// The oldest among the first that each peer has ready, unless another process has one before it.
 pub(super) const CLAIM: &str = "SELECT min(i.n) FROM peer p JOIN inbox i ON i.n =
         (SELECT h.n FROM inbox h WHERE h.state = 1 AND h.peer = p.id AND h.claimed_by IS NULL ORDER BY h.seq LIMIT 1)
-    WHERE p.state IN (0, 1, 2, 4) AND NOT EXISTS (SELECT 1 FROM inbox e
+    WHERE p.state IN (0, 1, 2, 3, 5) AND NOT EXISTS (SELECT 1 FROM inbox e
         WHERE e.claimed_by IS NOT NULL AND e.claimed_by <> ?1 AND e.peer = p.id AND e.seq < i.seq)";
 
 impl InboxItem {

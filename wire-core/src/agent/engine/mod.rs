@@ -31,7 +31,7 @@ use crate::time::Timestamp;
 
 pub(crate) use inbox::{Handed, InboxItem};
 pub(crate) use invites::{InviteRow, InviteStep, SlotRow};
-pub(crate) use outgoing::{After, Closing, OwnBox, Post};
+pub(crate) use outgoing::{After, Closing, OwnBox, Post, PostTarget};
 pub(crate) use pairing::NewPeer;
 pub(crate) use peer::{PeerKey, PeerRow, Stage};
 pub(crate) use query::{DeliveryRow, PeerView};

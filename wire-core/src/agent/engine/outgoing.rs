@@ -186,7 +186,9 @@ impl Batch<'_> {
             batch.expect_ack(p);
             Ok(())
         })?;
-        let reborn = self.note_incarnation(peer, incarnation)?;
+        // Another process may have learned meanwhile that nothing more is said.
+        let speaks = self.peer(peer)?.stage.speaks();
+        let reborn = speaks && self.note_incarnation(peer, incarnation)?;
         self.note_refusal(peer, refused.as_ref().map(Refusal::code))?;
         Ok(match (refused, reborn) {
             (Some(refusal), _) => After::Refused(refusal),
@@ -211,6 +213,9 @@ impl Batch<'_> {
     }
 
     fn note_refusal(&mut self, peer: PeerKey, why: Option<&str>) -> Result<(), Error> {
+        if !self.peer(peer)?.stage.speaks() {
+            return Ok(());
+        }
         self.tx
             .prepare_cached("UPDATE peer SET to_refused = ?1 WHERE id = ?2 AND to_refused IS NOT ?1")?
             .execute(params![why, peer.0])?;
@@ -244,7 +249,7 @@ impl Batch<'_> {
     /// Our mailboxes: those to read, and those to close.
     pub(crate) fn own_boxes(&self) -> Result<Vec<OwnBox>, Error> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT id, box_url, box_seed, box_epoch, box_inc, box_seq, box_gone, box_id FROM peer WHERE state <= 2 OR box_gone > 0",
+            "SELECT id, box_url, box_seed, box_epoch, box_inc, box_seq, box_gone, box_id FROM peer WHERE state <= 3 OR box_gone > 0",
         )?;
         let boxes = statement
             .query_map([], |r| {
@@ -269,7 +274,7 @@ impl Batch<'_> {
     /// The relay has closed the mailbox of a pairing that ended.
     pub(crate) fn box_closed(&mut self, peer: PeerKey) -> Result<(), Error> {
         self.flush()?;
-        self.tx.execute("UPDATE peer SET box_gone = 0 WHERE id = ? AND state > 2", [peer.0])?;
+        self.tx.execute("UPDATE peer SET box_gone = 0 WHERE id = ? AND state > 3", [peer.0])?;
         Ok(())
     }
 
@@ -278,11 +283,25 @@ impl Batch<'_> {
         self.note_refusal(peer, Some(refusal.code()))
     }
 
-    /// A post was refused with the uniform 404, and the relay has proved after that that it is the one we
-    /// know. Before HELLO this says that the peer gave up; afterwards it is an outage.
-    pub(crate) fn box_is_missing(&mut self, peer: PeerKey) -> Result<(), Error> {
-        match self.peer(peer)?.stage {
-            Stage::Pending => self.retire(peer, Stage::Abandoned),
+    /// A post under a certificate of that epoch was refused in a way that ends something, and the relay has
+    /// proved after that that it is the one we know. That the certificate is revoked ends the pairing. That
+    /// there is no mailbox says before HELLO that the peer gave up; afterwards it is an outage.
+    pub(crate) fn refusal_proved(
+        &mut self,
+        peer: PeerKey,
+        epoch: u32,
+        refusal: Refusal,
+    ) -> Result<(), Error> {
+        let p = self.peer(peer)?;
+        let stage = p.stage;
+        if refusal == Refusal::OldEpoch && p.to_cert.epoch() != epoch {
+            // The peer has sent a newer certificate meanwhile.
+            return Ok(());
+        }
+        self.note_refusal(peer, Some(refusal.code()))?;
+        match (stage, refusal) {
+            (Stage::Pending, Refusal::NotFound | Refusal::OldEpoch) => self.retire(peer, Stage::Abandoned),
+            (Stage::Paired, Refusal::OldEpoch) => self.end(peer),
             _ => Ok(()),
         }
     }

@@ -146,11 +146,8 @@ impl Batch<'_> {
     /// The owner compared the SAS, and it was the same on both sides.
     pub(crate) fn confirm_sas(&mut self, peer: PeerKey) -> Result<(), Error> {
         self.with_peer(peer, |batch, p| {
-            match p.stage {
-                Stage::Pending | Stage::Paired => {}
-                Stage::Frozen => return Err(Error::SessionFrozen { peer: p.name.clone() }),
-                Stage::Abandoned => return Err(Error::PairingIncomplete),
-                Stage::Revoked | Stage::Replaced => return Err(Error::Revoked { peer: p.name.clone() }),
+            if let Some(end) = p.stage.end(&p.name) {
+                return Err(end);
             }
             p.verified = true;
             if !p.hello {
@@ -173,7 +170,7 @@ impl Batch<'_> {
         self.flush()?;
         let older: Vec<(i64, String)> = self
             .tx
-            .prepare_cached("SELECT id, name FROM peer WHERE root = ? AND id <> ? AND state BETWEEN 1 AND 2")?
+            .prepare_cached("SELECT id, name FROM peer WHERE root = ? AND id <> ? AND state BETWEEN 1 AND 3")?
             .query_map(params![p.link.peer.as_bytes(), p.key.0], |r| Ok((r.get(0)?, r.get(1)?)))?
             .collect::<Result<_, _>>()?;
         for (id, name) in older {
@@ -189,16 +186,32 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// The peer has ended the pairing: nothing more is sent. What it said before is still taken.
+    pub(super) fn end(&mut self, peer: PeerKey) -> Result<(), Error> {
+        self.with_peer(peer, |batch, p| {
+            p.stage = Stage::Ended;
+            batch.fall_silent(p)
+        })?;
+        self.flush()
+    }
+
+    /// Gives up what is queued for a peer, and keeps nothing that could be posted.
+    fn fall_silent(&self, p: &mut PeerRow) -> Result<(), Error> {
+        p.control = None;
+        p.status_at = None;
+        self.tx.execute(acks::GIVE_UP, [p.key.0])?;
+        self.tx.execute(acks::DROP_ENVELOPES, params![p.key.0, 0, i64::MAX])?;
+        self.tx.execute("UPDATE outbox SET size = 0 WHERE peer = ? AND size > 0", [p.key.0])?;
+        Ok(())
+    }
+
     /// Ends a pairing on this side: nothing more is sent or accepted, its mailbox is deleted.
     pub(crate) fn retire(&mut self, peer: PeerKey, stage: Stage) -> Result<(), Error> {
         self.with_peer(peer, |batch, p| {
             p.stage = stage;
-            p.control = None;
-            p.status_at = None;
+            batch.fall_silent(p)?;
             let closing = if stage == Stage::Abandoned { Closing::Delete } else { Closing::Revoke };
             batch.tx.execute("UPDATE peer SET box_gone = ? WHERE id = ?", params![closing as i64, peer.0])?;
-            batch.tx.execute(acks::DROP_ENVELOPES, params![peer.0, 0, i64::MAX])?;
-            batch.tx.execute("UPDATE outbox SET size = 0 WHERE peer = ? AND size > 0", [peer.0])?;
             if stage != Stage::Replaced {
                 // What a peer said who was only replaced is still for the application to take.
                 batch.tx.execute(
@@ -232,7 +245,7 @@ impl Batch<'_> {
         let replaced: Option<String> = self
             .tx
             .prepare_cached(
-                "SELECT name FROM peer WHERE root = ? AND state BETWEEN 1 AND 2 ORDER BY id DESC LIMIT 1",
+                "SELECT name FROM peer WHERE root = ? AND state BETWEEN 1 AND 3 ORDER BY id DESC LIMIT 1",
             )?
             .query_row([root.as_bytes()], |r| r.get(0))
             .optional()?;
@@ -273,7 +286,7 @@ impl Batch<'_> {
     }
 
     fn is_taken(&self, name: &str) -> Result<bool, Error> {
-        Ok(self.tx.prepare_cached("SELECT 1 FROM peer WHERE name = ? AND state < 3")?.exists([name])?)
+        Ok(self.tx.prepare_cached("SELECT 1 FROM peer WHERE name = ? AND state < 4")?.exists([name])?)
     }
 }
 

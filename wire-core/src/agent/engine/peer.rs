@@ -23,31 +23,57 @@ pub(crate) enum Stage {
     Pending = 0,
     /// Both have proved that they hold the session.
     Paired = 1,
+    /// The peer has revoked us: nothing more is sent, and what it said before is still taken.
+    Ended = 2,
     /// The peer signed two histories, or acknowledged what we never sent: nothing more is sent.
-    Frozen = 2,
+    Frozen = 3,
     /// Revoked here.
-    Revoked = 3,
+    Revoked = 4,
     /// Replaced by a later pairing with the same root.
-    Replaced = 4,
+    Replaced = 5,
     /// Never completed.
-    Abandoned = 5,
+    Abandoned = 6,
 }
 
 impl Stage {
     pub(crate) fn from_store(n: i64) -> Result<Self, Error> {
-        [Self::Pending, Self::Paired, Self::Frozen, Self::Revoked, Self::Replaced, Self::Abandoned]
-            .into_iter()
-            .find(|s| *s as i64 == n)
-            .ok_or_else(|| Error::corrupt("peer state"))
+        let all = [
+            Self::Pending,
+            Self::Paired,
+            Self::Ended,
+            Self::Frozen,
+            Self::Revoked,
+            Self::Replaced,
+            Self::Abandoned,
+        ];
+        all.into_iter().find(|s| *s as i64 == n).ok_or_else(|| Error::corrupt("peer state"))
     }
 
     pub(crate) fn is_live(self) -> bool {
         self <= Self::Frozen
     }
 
-    /// Whether something may be said and heard.
-    pub(super) fn is_open(self) -> bool {
+    /// Whether what the peer said is taken.
+    pub(super) fn hears(self) -> bool {
+        self <= Self::Ended
+    }
+
+    /// Whether something may be said.
+    pub(super) fn speaks(self) -> bool {
         self <= Self::Paired
+    }
+
+    /// Why nothing more is said to a peer of this name, if so.
+    pub(crate) fn end(self, peer: &str) -> Option<Error> {
+        let peer = peer.to_owned();
+        Some(match self {
+            Self::Pending | Self::Paired => return None,
+            Self::Ended => Error::Ended { peer },
+            Self::Frozen => Error::SessionFrozen { peer },
+            Self::Revoked => Error::Revoked { peer },
+            Self::Replaced => Error::Replaced { peer },
+            Self::Abandoned => Error::PairingIncomplete,
+        })
     }
 }
 

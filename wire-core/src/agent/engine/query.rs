@@ -34,6 +34,8 @@ pub(crate) struct PeerView {
 pub(crate) struct DeliveryRow {
     pub(crate) peer: PeerKey,
     pub(crate) peer_name: String,
+    /// How far the pairing is that it was sent under.
+    pub(crate) stage: Stage,
     pub(crate) id: RecordId,
     pub(crate) kind: String,
     pub(crate) state: Delivery,
@@ -49,9 +51,9 @@ const PEER: &str =
     FROM peer p";
 
 /// Records that are not final, newest first. The peers come first, for what is final is much more.
-pub(super) const OPEN_DELIVERIES: &str = "SELECT o.peer, p.name, o.id, o.kind, o.state, o.created
+pub(super) const OPEN_DELIVERIES: &str = "SELECT o.peer, p.name, o.id, o.kind, o.state, o.created, p.state
     FROM peer p CROSS JOIN outbox o ON o.peer = p.id
-    WHERE o.state < 3 AND p.state <= 2 AND o.kind <> 'hello' ORDER BY o.created DESC LIMIT ?";
+    WHERE o.state < 3 AND p.state <= 3 AND o.kind <> 'hello' ORDER BY o.created DESC LIMIT ?";
 
 impl PeerView {
     fn read(r: &Row<'_>) -> rusqlite::Result<(Self, i64)> {
@@ -83,7 +85,7 @@ impl PeerView {
 impl Batch<'_> {
     /// All pairings, the live ones by name first.
     pub(crate) fn list_peers(&self) -> Result<Vec<PeerView>, Error> {
-        let mut statement = self.tx.prepare_cached(&format!("{PEER} ORDER BY p.state > 2, p.name, p.id"))?;
+        let mut statement = self.tx.prepare_cached(&format!("{PEER} ORDER BY p.state > 3, p.name, p.id"))?;
         let rows = statement.query_map([], PeerView::read)?.collect::<Result<Vec<_>, _>>()?;
         rows.into_iter().map(PeerView::staged).collect()
     }
@@ -104,7 +106,7 @@ impl Batch<'_> {
         let root = who.parse::<Root>().ok();
         self.tx
             .prepare_cached(&format!(
-                "{PEER} WHERE p.name = ?1 OR p.root = ?2 ORDER BY p.state > 2, p.state = 0, p.id DESC LIMIT 1"
+                "{PEER} WHERE p.name = ?1 OR p.root = ?2 ORDER BY p.state > 3, p.state = 0, p.id DESC LIMIT 1"
             ))?
             .query_row(params![who, root.as_ref().map(|r| r.as_bytes().as_slice())], PeerView::read)
             .optional()?
@@ -116,8 +118,8 @@ impl Batch<'_> {
     pub(crate) fn delivery(&self, id: &RecordId) -> Result<Option<DeliveryRow>, Error> {
         self.tx
             .prepare_cached(
-                "SELECT o.peer, p.name, o.id, o.kind, o.state, o.created FROM outbox o JOIN peer p ON p.id = o.peer
-                 WHERE o.id = ? ORDER BY o.peer DESC LIMIT 1",
+                "SELECT o.peer, p.name, o.id, o.kind, o.state, o.created, p.state
+                 FROM outbox o JOIN peer p ON p.id = o.peer WHERE o.id = ? ORDER BY o.peer DESC LIMIT 1",
             )?
             .query_row([id.as_bytes()], delivery_row)
             .optional()?
@@ -133,16 +135,29 @@ impl Batch<'_> {
     }
 }
 
-type RawDelivery = (i64, String, [u8; 16], String, i64, u64);
-
-fn delivery_row(r: &Row<'_>) -> rusqlite::Result<RawDelivery> {
-    Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?))
+impl DeliveryRow {
+    /// Why nothing more will happen to it, where that is how its pairing ended. What a relay took before
+    /// the peer ended the pairing may have been acknowledged before that too, and to a session that froze
+    /// a post may still be on its way.
+    pub(crate) fn end(&self) -> Option<Error> {
+        let is_cut_off = !self.state.is_final() && !self.stage.is_live();
+        if is_cut_off || self.state == Delivery::Revoked { self.stage.end(&self.peer_name) } else { None }
+    }
 }
 
-fn delivery_of((peer, peer_name, id, kind, state, created): RawDelivery) -> Result<DeliveryRow, Error> {
+type RawDelivery = (i64, String, [u8; 16], String, i64, u64, i64);
+
+fn delivery_row(r: &Row<'_>) -> rusqlite::Result<RawDelivery> {
+    Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?, r.get(6)?))
+}
+
+fn delivery_of(
+    (peer, peer_name, id, kind, state, created, stage): RawDelivery,
+) -> Result<DeliveryRow, Error> {
     Ok(DeliveryRow {
         peer: PeerKey(peer),
         peer_name,
+        stage: Stage::from_store(stage)?,
         id: RecordId::from_bytes(id),
         kind,
         state: Delivery::from_store(state)?,

@@ -61,7 +61,7 @@ impl Batch<'_> {
             p.heard.get_or_insert_default();
             p.session.expire(batch.now);
             for envelope in envelopes {
-                if !p.stage.is_open() {
+                if !p.stage.hears() {
                     // What a frozen session says is worth nothing.
                     arrival.rejected += 1;
                 } else if let Err(reject) = batch.receive_one(p, envelope, &mut arrival)? {
@@ -182,7 +182,7 @@ impl Batch<'_> {
             });
         }
         // Before HELLO nothing counts, and what comes with an alarm does not either.
-        if p.stage != Stage::Paired {
+        if !matches!(p.stage, Stage::Paired | Stage::Ended) {
             return Ok(Inward::Refused);
         }
         match &header.kind {

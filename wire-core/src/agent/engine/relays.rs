@@ -48,7 +48,7 @@ impl Batch<'_> {
     pub(crate) fn is_chosen(&self, url: &str) -> Result<bool, Error> {
         let mut statement = self
             .tx
-            .prepare_cached("SELECT 1 FROM peer WHERE box_url = ? AND (state <= 2 OR box_gone > 0)")?;
+            .prepare_cached("SELECT 1 FROM peer WHERE box_url = ? AND (state <= 3 OR box_gone > 0)")?;
         Ok(statement.exists([url])?)
     }
 

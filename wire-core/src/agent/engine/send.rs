@@ -50,13 +50,11 @@ impl Batch<'_> {
             return Ok(found);
         }
         self.with_peer(peer, |batch, p| {
-            match p.stage {
-                Stage::Paired => {}
-                Stage::Pending => return Err(Error::NotPaired { peer: p.name.clone() }),
-                Stage::Frozen => return Err(Error::SessionFrozen { peer: p.name.clone() }),
-                Stage::Revoked | Stage::Replaced | Stage::Abandoned => {
-                    return Err(Error::Revoked { peer: p.name.clone() });
-                }
+            if let Some(end) = p.stage.end(&p.name) {
+                return Err(end);
+            }
+            if p.stage == Stage::Pending {
+                return Err(Error::NotPaired { peer: p.name.clone() });
             }
             Self::check_window(p)?;
             let id = RecordId::generate(batch.now, &mut os_rng());

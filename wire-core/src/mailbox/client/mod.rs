@@ -348,13 +348,11 @@ impl MailboxClient {
             }
             refusal => self.events.extend(match job.what {
                 What::Post { tag, .. } => Some(Event::PostRefused { tag, refusal }),
-                What::Create { key, .. } => {
+                What::Create { key, .. } | What::Epoch { key, .. } | What::Delete { key } => {
                     let mailbox = key.public();
                     self.reader.remove(&mailbox);
                     Some(Event::BoxRefused { mailbox, refusal })
                 }
-                What::Epoch { key, .. } => Some(Event::Revoked { mailbox: key.public() }),
-                What::Delete { key } => Some(Event::Deleted { mailbox: key.public() }),
                 // A stale acknowledgement: the stream tells where the mailbox stands.
                 What::Ack { .. } => None,
             }),

@@ -86,7 +86,7 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
-    /// The relay refused a mailbox of ours; it is not tried again.
+    /// The relay refused to make, read, close or delete a mailbox of ours; it is not tried again.
     BoxRefused {
         /// Which.
         mailbox: MailboxId,

@@ -24,6 +24,8 @@ pub(super) struct Identity {
     outdated: bool,
     /// What is stored does not do: the relay answered as another.
     distrusted: bool,
+    /// The store says so too, for every process.
+    noted: bool,
     /// The relay is to be asked, although its key is pinned.
     pub(super) check: bool,
     /// What was refused by an answer that came since the last question, and counts only when the relay
@@ -36,16 +38,18 @@ pub(super) struct Identity {
 /// An answer that another relay at this address would give as well.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Doubted {
-    /// To a post.
-    Post(PeerKey, Refusal),
+    /// To a post, under a certificate of that epoch.
+    Post { peer: PeerKey, epoch: u32, refusal: Refusal },
     /// For a mailbox of ours.
     Box(Refusal),
+    /// The mailbox that we had for a peer is not there, and was to be closed.
+    Closing(PeerKey),
 }
 
 impl Doubted {
     /// Whether an answer is one of these.
     pub(super) fn is(refusal: Refusal) -> bool {
-        matches!(refusal, Refusal::NotFound | Refusal::Skew)
+        matches!(refusal, Refusal::NotFound | Refusal::OldEpoch | Refusal::Skew)
     }
 }
 
@@ -121,23 +125,37 @@ impl Link {
     /// The relay is the one we know, so what it said is so.
     fn count(&self, answer: Doubted) {
         match answer {
-            Doubted::Post(peer, refusal) => {
-                if refusal == Refusal::NotFound {
-                    drop(self.shared.worker.submit(move |batch| batch.box_is_missing(peer)));
+            Doubted::Post { peer, epoch, refusal } => {
+                // Whoever hears of it and then looks into the store finds it there.
+                drop(self.shared.worker.submit(move |batch| batch.refusal_proved(peer, epoch, refusal)));
+                // What ends the pairing is told by the store alone: it is no reason to wait.
+                if refusal != Refusal::OldEpoch {
+                    self.shared.set_refusal(peer, Some(refusal));
                 }
-                self.shared.set_refusal(peer, Some(refusal));
             }
             Doubted::Box(refusal) => {
                 self.shared.set_relay_state(&self.url, RelayState::Refuses(refusal));
+            }
+            Doubted::Closing(peer) => {
+                drop(self.shared.worker.submit(move |batch| batch.box_closed(peer)));
             }
         }
     }
 
     /// Somebody found that the relay is not the one we know: what was asked before that does not count.
     pub(in crate::agent::driver) fn doubt(&mut self) {
+        self.identity.noted = true;
         self.identity.outdated = self.identity.asking;
         if self.client.is_some() {
             self.distrust();
+        }
+    }
+
+    /// Another process has seen the relay prove its key: there is nothing to wait for.
+    pub(in crate::agent::driver) fn trust_again(&mut self) {
+        if std::mem::take(&mut self.identity.noted) && !self.identity.asking {
+            self.identity.distrusted = false;
+            self.not_before = None;
         }
     }
 

@@ -30,15 +30,14 @@ fn it_is_given_up_after_a_day_or_at_its_deadline() {
 
 #[test]
 fn a_404_of_the_relay_that_we_know_ends_a_pending_pairing_and_is_an_outage_to_a_completed_one() {
-    let w = World::pending();
-    w.alice.write(|b| b.post_refused(w.alice.key(), Refusal::NotFound)).unwrap();
-    assert_eq!(w.alice.stage(), Stage::Pending, "anything at that address could have said so");
-    w.alice.write(|b| b.box_is_missing(w.alice.key())).unwrap();
-    assert_eq!(w.alice.stage(), Stage::Abandoned);
+    for refusal in [Refusal::NotFound, Refusal::OldEpoch] {
+        let w = World::pending();
+        w.alice.write(|b| b.refusal_proved(w.alice.key(), 0, refusal)).unwrap();
+        assert_eq!(w.alice.stage(), Stage::Abandoned, "{refusal}");
+    }
     let w = World::paired();
     let id = w.alice.send("kept").unwrap();
-    w.alice.write(|b| b.post_refused(w.alice.key(), Refusal::NotFound)).unwrap();
-    w.alice.write(|b| b.box_is_missing(w.alice.key())).unwrap();
+    w.alice.write(|b| b.refusal_proved(w.alice.key(), 0, Refusal::NotFound)).unwrap();
     assert_eq!(w.alice.stage(), Stage::Paired);
     assert_eq!(w.alice.read(|b| b.view_peer(w.alice.key())).refused.as_deref(), Some("none"));
     w.settle();

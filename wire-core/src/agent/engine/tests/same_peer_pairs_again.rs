@@ -1,6 +1,7 @@
 use super::harness::{Wish, World};
 use crate::agent::engine::{Closing, Stage};
 use crate::agent::error::Error;
+use crate::agent::state::Delivery;
 
 #[test]
 fn the_new_pairing_replaces_the_old_one_when_it_is_completed_and_keeps_its_name() {
@@ -23,7 +24,7 @@ fn the_new_pairing_replaces_the_old_one_when_it_is_completed_and_keeps_its_name(
     w.settle();
     assert_eq!(w.bob.drain(), ["in the new session"]);
     w.alice.use_peer(old.0);
-    assert!(matches!(w.alice.send("in the old one"), Err(Error::Revoked { .. })));
+    assert!(matches!(w.alice.send("in the old one"), Err(Error::Replaced { .. })));
 }
 
 #[test]
@@ -41,6 +42,21 @@ fn a_name_that_the_owner_chose_stays() {
     w.pair(Wish { name: Some("bobby-smith"), ..Wish::default() }, Wish::default()).unwrap();
     w.settle();
     assert_eq!(w.alice.read(|b| b.view_peer(w.alice.key())).name, "bobby-smith");
+}
+
+#[test]
+fn what_was_queued_under_the_old_one_is_given_up() {
+    let w = World::paired();
+    w.pair(Wish::default(), Wish::default()).unwrap();
+    let new = w.alice.key();
+    let old = w.alice.read(|b| b.find_peer("bob")).key;
+    w.alice.use_peer(old);
+    let id = w.alice.send("queued").unwrap();
+    w.alice.use_peer(new);
+    w.settle();
+    assert_eq!(w.alice.delivery(&id), Delivery::Revoked);
+    let row = w.alice.read(|b| b.delivery(&id)).unwrap();
+    assert!(matches!(row.end(), Some(Error::Replaced { .. })));
 }
 
 #[test]

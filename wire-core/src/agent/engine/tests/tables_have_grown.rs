@@ -13,6 +13,7 @@ fn no_hot_statement_scans_the_outbox_or_the_inbox() {
         outgoing::REQUEUE_ALL,
         acks::RECEIVED,
         acks::PROCESSED,
+        acks::GIVE_UP,
         acks::DROP_ENVELOPES,
         acks::SEALED_BYTES,
         control::FIRST_OPEN,
