@@ -16,8 +16,12 @@ type Field = std::ops::Range<usize>;
 const SHARE_A: Field = 34..66;
 const SHARE_B: Field = 1..33;
 const FRESH: [&[Field]; 4] = [&[SHARE_A], &[SHARE_B], &[0..64, 88..4200], &[0..64, 88..4200]];
-/// What is drawn as it is, or follows from nothing else: sid and KEM key; ciphertext; nonce of M3 and M4.
-const DRAWN: [&[Field]; 4] = [&[2..34, 68..1252], &[34..1122], &[64..88], &[64..88]];
+const SID: Field = 2..34;
+const EK: Field = 68..1252;
+const CT: Field = 34..1122;
+const BOX_NONCE: Field = 64..88;
+/// What is drawn as it is, or follows from nothing else.
+const DRAWN: [&[Field]; 4] = [&[SID, EK], &[CT], &[BOX_NONCE], &[BOX_NONCE]];
 
 fn wire(seed: u64, code: &str) -> [Vec<u8>; 4] {
     let mut parties = SeededRng::new(0);
