@@ -29,16 +29,25 @@ fn a_flipped_tag_of_m3_or_m4() {
     }
 }
 
-/// M4 is bound to M3: one made for another M3 of the same keys does not fit.
+/// M4 is bound to M3: under the same keys, one for another M3 of the same A does not fit.
 #[test]
 fn an_m4_that_answers_another_m3() {
     let rng = &mut SeededRng::new(2);
     let (alice, bob) = (Party::new("alice", rng), Party::new("bob", rng));
-    let (a, m1) = Initiator::start(&words(CODE), context(), rng);
-    let (book, m2) = model::respond(PRS, &m1, rng);
-    let (a, m3) = a.receive_m2(&m2).unwrap().offer(alice.offer(), rng).unwrap();
-    let m4 = model::m4(&book, &bob, &flip(&m3, 100), rng);
-    assert_eq!(a.receive_m4(&m4, rng).err(), Some(PairingError::Failed));
+    let (secret, context) = invite();
+    let (a, m1) = Initiator::start(&secret, context.clone(), rng);
+    let (b, m2) = Responder::respond(&secret, context, &m1, rng).unwrap();
+    let (stored_a, stored_b) = (a.to_bytes().unwrap(), b.to_bytes().unwrap());
+    let mut offered = || {
+        let a = Initiator::from_bytes(&stored_a).unwrap().receive_m2(&m2).unwrap();
+        let (a, m3) = a.offer(alice.offer(), rng).unwrap();
+        let b = Responder::from_bytes(&stored_b).unwrap().receive_m3(&m3, bob.identity.root()).unwrap();
+        (a, b.confirm(bob.offer(), rng).unwrap().1)
+    };
+    let ((one, m4), (two, other_m4)) = (offered(), offered());
+    assert_eq!(one.receive_m4(&other_m4, rng).err(), Some(PairingError::Failed));
+    assert!(two.receive_m4(&other_m4, rng).is_ok());
+    assert_ne!(m4, other_m4);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Attack 9: a KEM key with a coefficient at the modulus, another valid KEM key, an altered
 //! ciphertext.
+//!
+//! An altered message fails the confirmation by its transcript alone. That the secret of the KEM is in
+//! every key is shown by `every_key_depends_on_every_input`, beside the key schedule.
 
 mod pairing_support;
 
@@ -21,7 +24,7 @@ fn a_coefficient_at_the_modulus_is_refused_before_anything_is_sent() {
     }
 }
 
-/// Implicit rejection gives A another secret, so the confirmation of M3 fails at B.
+/// Implicit rejection gives A another secret, so there is no error before the confirmation of M3.
 #[test]
 fn an_altered_ciphertext_fails_the_confirmation() {
     let rng = &mut SeededRng::new(2);

@@ -21,6 +21,14 @@ fn the_share_of_m1_comes_back_in_a_well_formed_m2() {
     assert_eq!(a.receive_m2(&m2).unwrap_err(), PairingError::Failed);
 }
 
+/// A and B on one machine that was cloned draw the same scalar.
+#[test]
+fn a_responder_that_draws_what_the_initiator_drew() {
+    let (_, m1) = Initiator::start(&words(CODE), context(), &mut SeededRng::new(4));
+    let result = Responder::respond(&words(CODE), context(), &m1, &mut SeededRng::new(4));
+    assert_eq!(result.err(), Some(PairingError::Failed));
+}
+
 #[test]
 fn m3_comes_back_as_m4() {
     let rng = &mut SeededRng::new(3);

@@ -4,6 +4,7 @@
 use data_encoding::HEXLOWER;
 
 use super::sealed::Sealing;
+use super::transcript::Schedule;
 use super::*;
 use crate::crypto::dh::{DhKeyPair, DhPublic};
 use crate::crypto::kdf::sha256;
@@ -98,6 +99,43 @@ fn known_answer() {
     assert_eq!((a.peer.display.as_str(), b.peer.display.as_str()), ("", "alice"));
     assert_eq!(a.peer.certificate, bob.certificate);
     assert_eq!(b.peer.sender.public(), alice.sender.public());
+}
+
+/// Nothing on the wire shows whether the secret of the KEM is in the keys: whoever alters the ciphertext
+/// alters the transcript, and that alone fails the confirmation. So each input is changed by itself.
+#[test]
+fn every_key_depends_on_every_input() {
+    type Inputs<'a> = (Context, [u8; 32], &'a [u8], &'a [u8], [u8; 64], [u8; 32]);
+    type Change = fn(&mut Inputs<'_>);
+    let keys = |(context, sid, m1, m2, isk, ss): Inputs<'_>| {
+        let mut bytes = Vec::new();
+        Schedule::derive(&context, &sid, m1, m2, &isk.into(), &ss).write(&mut bytes);
+        // TH, confA, confB, the seven keys of 32 bytes, sas
+        let (long, rest) = bytes.split_at(3 * 64);
+        long.chunks(64).chain(rest.chunks(32)).map(<[u8]>::to_vec).collect::<Vec<_>>()
+    };
+    let inputs = || (context(), [1; 32], &b"m1"[..], &b"m2"[..], [2; 64], [3; 32]);
+    let original = keys(inputs());
+    assert_eq!(
+        original.iter().map(Vec::len).collect::<Vec<_>>(),
+        [64, 64, 64, 32, 32, 32, 32, 32, 32, 32, 8]
+    );
+    let changes: [(&str, Change); 6] = [
+        ("CI", |i| i.0 = invite().1),
+        ("sid", |i| i.1[31] ^= 1),
+        ("M1", |i| i.2 = b"m0"),
+        ("M2", |i| i.3 = b"m0"),
+        ("ISK", |i| i.4[63] ^= 1),
+        ("ss", |i| i.5[31] ^= 1),
+    ];
+    for (name, change) in changes {
+        let mut changed = inputs();
+        change(&mut changed);
+        let th_changes = !matches!(name, "ISK" | "ss");
+        for (at, (one, other)) in original.iter().zip(keys(changed)).enumerate() {
+            assert_eq!(*one != other, at > 0 || th_changes, "key {at} when {name} differs");
+        }
+    }
 }
 
 /// B refuses itself first, so A's own check needs a B that does not look.

@@ -1,9 +1,14 @@
-//! For tests only: repeatable randomness, paired sessions without a pairing, a dishonest peer.
+//! For tests only: repeatable randomness, paired sessions without a pairing, a dishonest peer, and what
+//! a relay gets to see.
 //! Nothing here is a stable interface.
 
+mod leaks;
+mod received;
 mod rng;
 mod session;
 
+pub use leaks::Needles;
+pub use received::{Class, Field, Received};
 pub use rng::SeededRng;
 pub use session::{Forged, NOW, chain_steps, copy, deliver, forge, sessions};
 

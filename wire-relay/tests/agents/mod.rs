@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test uses the part that it needs")]
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+pub mod tap;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
