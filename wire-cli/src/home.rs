@@ -49,14 +49,17 @@ impl Ctx {
 
     /// Opens the agent, which is made if it is not there.
     pub(crate) async fn create(&self) -> Result<Agent, Failure> {
-        Ok(Agent::open(self.config()?).await?)
+        let config = self.config()?;
+        let opened = async { Ok(Agent::open(config).await?) };
+        self.stop.or(self.patiently(opened, "waiting for a process that keeps the store locked")).await
     }
 
     /// Opens the agent, which must be there: a mistyped name makes no new one.
     pub(crate) async fn open(&self) -> Result<Agent, Failure> {
         let config = self.config()?;
-        if config.folder().join("agent.db").exists() {
-            return Ok(Agent::open(config).await?);
+        // What is left of an agent is no reason to make another: opening it says what is missing.
+        if ["agent.db", "next.key"].iter().any(|file| config.folder().join(file).exists()) {
+            return self.create().await;
         }
         let message = format!("there is no agent named {} here; pairing makes one", config.name());
         let hint = format!("{}, or: {}", self.wire("pair"), self.wire("join CODE"));

@@ -52,7 +52,53 @@ fn a_damaged_store_of_an_agent() {
     let mut bytes = fs::read(&file).unwrap();
     bytes[..4096].fill(0x5a);
     fs::write(&file, bytes).unwrap();
-    refused(&alice, &file, "store_corrupt", "restore it from a copy");
+    refused(&alice, &file, "store_corrupt", "restore the agent's whole folder");
+}
+
+#[test]
+fn what_is_left_of_a_store_is_not_mixed_into_a_new_one() {
+    let world = World::new();
+    let (alice, _bob) = world.paired("alice", "bob");
+    let file = database(&alice);
+    let whole = fs::read(&file).unwrap();
+    let key = fs::read(file.with_file_name("next.key")).unwrap();
+    // First its log lies beside it, then only the key.
+    for leftover in ["agent.db-wal", "next.key"] {
+        fs::remove_file(&file).unwrap_or_default();
+        for command in [&["inbox"][..], &["pair"]] {
+            let (doc, exit) = alice.json(command);
+            said(&doc, "store_corrupt", "move it away");
+            assert!(doc["error"]["message"].as_str().unwrap().contains(leftover), "{doc}");
+            assert_eq!(exit, 1, "{doc}");
+        }
+        for log in ["agent.db-wal", "agent.db-shm"] {
+            fs::remove_file(file.with_file_name(log)).unwrap_or_default();
+        }
+    }
+    assert!(!file.exists() && fs::read(file.with_file_name("next.key")).unwrap() == key);
+    // The file alone is a whole agent from its first moment on.
+    fs::write(&file, whole).unwrap();
+    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let (status, _) = alice.json(&["status"]);
+    assert_eq!(fs::read(file.with_file_name("next.key")).unwrap(), key, "{status}");
+}
+
+#[test]
+fn who_keeps_the_store_locked_is_told_of_and_ctrl_c_ends_the_wait() {
+    let world = World::new();
+    let (alice, _bob) = world.paired("alice", "bob");
+    let lock = database(&alice).with_file_name("write.lock");
+    let held = fs::File::open(lock).unwrap();
+    held.lock().unwrap();
+    let waiting = alice.start(&["--json", "send", "bob", "hi"]);
+    waiting.says("waiting for a process");
+    waiting.signal("INT");
+    assert_eq!(waiting.end().code, 130);
+    let (doc, exit) = alice.json(&["send", "bob", "hi"]);
+    said(&doc, "store", "try again");
+    assert_eq!((doc["error"]["retryable"].as_bool(), exit), (Some(true), 1), "{doc}");
+    drop(held);
+    alice.send("bob", "it goes on");
 }
 
 #[test]

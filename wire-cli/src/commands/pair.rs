@@ -39,7 +39,7 @@ struct WordsDoc<'a> {
 }
 
 pub(crate) async fn run(ctx: &Ctx, args: &PairArgs) -> Result<u8, Failure> {
-    let agent = ctx.stop.or(ctx.create()).await?;
+    let agent = ctx.create().await?;
     if args.invite {
         return ctx.with(agent, async |agent| invite(ctx, agent, args).await).await;
     }

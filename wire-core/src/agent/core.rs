@@ -101,9 +101,11 @@ impl Agent {
         let folder = config.folder();
         let now = time.now();
         let (store, engine, process) = tokio::task::spawn_blocking(move || {
-            let store = Arc::new(StoreFile::open(&folder, MIGRATIONS)?);
-            let engine = store
-                .write(|tx| Engine::load_or_create(tx, now, |next| nextkey::write(store.dir(), next)))?;
+            let store = StoreFile::open_or_make(&folder, MIGRATIONS, |tx, folder| {
+                Engine::create(tx, now, |next| nextkey::write(folder, next))
+            })?;
+            let engine = store.read(Engine::load)?;
+            let store = Arc::new(store);
             let process = ProcessLock::acquire(&store)?;
             Ok::<_, Error>((store, engine, process))
         })

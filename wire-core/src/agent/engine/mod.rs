@@ -53,14 +53,9 @@ crate::encoding::secret_bytes!(
 );
 
 impl Engine {
-    /// The identity in the store; makes one if there is none, and says so with its next key, which
-    /// the caller must have written to its file before the transaction commits.
-    pub(crate) fn load_or_create(
-        tx: &Connection,
-        now: Timestamp,
-        keep: impl FnOnce(&NextKey) -> Result<(), Error>,
-    ) -> Result<Self, Error> {
-        let row = tx
+    /// The identity in the store, which has one from its first moment on.
+    pub(crate) fn load(conn: &Connection) -> Result<Self, Error> {
+        let row = conn
             .query_row("SELECT seed, statements, store_key FROM agent", [], |r| {
                 Ok((
                     Zeroizing::new(r.get::<_, [u8; 32]>(0)?),
@@ -69,11 +64,19 @@ impl Engine {
                 ))
             })
             .optional()?;
-        if let Some((seed, statements, store_key)) = row {
-            let chain = StatementChain::verify(&statements).map_err(|_| Error::corrupt("identity"))?;
-            let identity = Identity::from_parts(&seed, chain).map_err(|_| Error::corrupt("identity"))?;
-            return Ok(Self { identity, store_key: StoreKey::from_bytes(store_key) });
-        }
+        let (seed, statements, store_key) = row.ok_or_else(|| Error::corrupt("it has no identity"))?;
+        let chain = StatementChain::verify(&statements).map_err(|_| Error::corrupt("identity"))?;
+        let identity = Identity::from_parts(&seed, chain).map_err(|_| Error::corrupt("identity"))?;
+        Ok(Self { identity, store_key: StoreKey::from_bytes(store_key) })
+    }
+
+    /// Makes an identity in a new store, and gives its next key to `keep`, which must have written it to its
+    /// file before the transaction commits.
+    pub(crate) fn create(
+        tx: &Connection,
+        now: Timestamp,
+        keep: impl FnOnce(&NextKey) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let (identity, next) = Identity::generate(&mut os_rng());
         let store_key = StoreKey::random(&mut os_rng());
         keep(&next)?;
@@ -86,7 +89,7 @@ impl Engine {
                 now.as_millis()
             ],
         )?;
-        Ok(Self { identity, store_key })
+        Ok(())
     }
 }
 

@@ -1,42 +1,66 @@
 //! A new file, and an old one brought up to date.
 //!
-//! A new store is made under another name and renamed when it is complete. So an `agent.db` that is empty
-//! or lacks our mark is never an unfinished one: it is damaged or not ours, and is left as it is.
+//! A new store is made under another name and renamed when it is complete, its first rows included. So an
+//! `agent.db` that is empty or lacks our mark is never an unfinished one: it is damaged or not ours, and is
+//! left as it is. And what lies where an `agent.db` is missing is the rest of a store, not a new one's.
 
 use std::fs;
+use std::path::Path;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use rustix::fs::OFlags;
 
 use super::folder::Folder;
-use super::{DB_FILE, Migration, StoreError, begin, connect};
+use super::{DB_FILE, Migration, NEXT_KEY_FILE, StoreError, begin, connect};
 
 /// "wire" in ASCII: what `file` and SQLite's own tools tell this format by.
 const APPLICATION_ID: i32 = 0x7769_7265;
 
 const NEW_FILE: &str = "agent.db.new";
 
-/// Makes `agent.db`; the caller holds the write lock.
-pub(super) fn new_file(folder: &Folder, schema: &[Migration]) -> Result<(), StoreError> {
-    let path = folder.file(NEW_FILE);
-    for leftover in [NEW_FILE, "agent.db.new-wal", "agent.db.new-shm", "agent.db.new-journal"] {
-        folder.remove(leftover)?;
+/// Makes `agent.db` with what `fill` writes; the caller holds the write lock.
+pub(super) fn new_file<E: From<StoreError>>(
+    folder: &Folder,
+    schema: &[Migration],
+    fill: impl FnOnce(&Transaction<'_>, &Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let unfinished = folder.has(NEW_FILE)?;
+    for rest in ["agent.db-wal", "agent.db-shm", NEXT_KEY_FILE] {
+        // The next key is written before the store has its name.
+        if folder.has(rest)? && !(unfinished && rest == NEXT_KEY_FILE) {
+            let detail = format!("it is missing, and {rest} is left of it");
+            return Err(StoreError::corrupt(&folder.file(DB_FILE), &detail).into());
+        }
     }
-    drop(folder.open_file(NEW_FILE, OFlags::CREATE | OFlags::EXCL | OFlags::RDWR)?);
-
-    let mut conn = connect(&path).map_err(|e| e.at(&path))?;
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
-    conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;")?;
+    begin_file(folder)?;
+    let path = folder.file(NEW_FILE);
+    let named = |e: StoreError| e.at(&path);
+    let mut conn = connect(&path).map_err(named)?;
+    prepare(&conn).map_err(named)?;
     let tx = begin(&mut conn, TransactionBehavior::Immediate)?;
-    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(StoreError::from)?;
     migrate(&tx, schema, 0)?;
-    tx.commit()?;
-    conn.close().map_err(|(_, e)| e)?;
+    fill(&tx, folder.path())?;
+    tx.commit().map_err(StoreError::from)?;
+    conn.close().map_err(|(_, e)| StoreError::from(e))?;
 
     folder.sync_file(NEW_FILE)?;
     fs::rename(&path, folder.file(DB_FILE)).map_err(|e| StoreError::io(&path, e))?;
-    folder.sync()
+    Ok(folder.sync()?)
+}
+
+fn begin_file(folder: &Folder) -> Result<(), StoreError> {
+    for leftover in [NEW_FILE, "agent.db.new-wal", "agent.db.new-shm", "agent.db.new-journal"] {
+        folder.remove(leftover)?;
+    }
+    folder.open_file(NEW_FILE, OFlags::CREATE | OFlags::EXCL | OFlags::RDWR).map(drop)
+}
+
+fn prepare(conn: &Connection) -> Result<(), StoreError> {
+    // Closing folds the log in, so that the file is complete by itself.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok(conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;")?)
 }
 
 /// Checks that the file is ours and of a version we know, runs what is missing, returns its version.

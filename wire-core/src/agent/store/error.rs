@@ -95,7 +95,9 @@ impl StoreError {
             Self::ReadOnly => "remount its file system, or make the files writable",
             Self::NetworkFileSystem { .. } => "set WIRE_HOME to a folder on a local disk",
             Self::Newer { .. } => "update this program; the store was not touched",
-            Self::Corrupt { .. } => "restore it from a copy, or move it away and pair again",
+            Self::Corrupt { .. } => {
+                "restore the agent's whole folder from a copy, or move it away and pair again"
+            }
             Self::Unsafe { .. } | Self::Io { .. } => "mend that and try again; nothing was changed",
             Self::Sql(_) => return None,
         })
@@ -144,7 +146,7 @@ impl StoreError {
 #[doc(hidden)]
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        let Some(raw) = error.sqlite_error() else { return Self::Sql(Box::new(error)) };
+        let Some(raw) = error.sqlite_error() else { return Self::of_value(error) };
         match (raw.code, raw.extended_code) {
             (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => Self::DiskFull,
             (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Self::Busy,
@@ -152,7 +154,25 @@ impl From<rusqlite::Error> for StoreError {
             (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => {
                 Self::Corrupt { detail: error.to_string() }
             }
-            _ => Self::Sql(Box::new(error)),
+            _ => Self::of_value(error),
+        }
+    }
+}
+
+impl StoreError {
+    /// A value or a schema that no version of this program has written.
+    fn of_value(error: rusqlite::Error) -> Self {
+        use rusqlite::Error as E;
+        match error {
+            E::FromSqlConversionFailure(..)
+            | E::IntegralValueOutOfRange(..)
+            | E::InvalidColumnType(..)
+            | E::Utf8Error(..) => Self::Corrupt { detail: error.to_string() },
+            // Our statements are right for our schema, so it is the schema that has lost something.
+            E::SqlInputError { msg, .. } | E::SqliteFailure(_, Some(msg)) if msg.starts_with("no such") => {
+                Self::Corrupt { detail: msg }
+            }
+            other => Self::Sql(Box::new(other)),
         }
     }
 }

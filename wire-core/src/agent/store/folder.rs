@@ -43,8 +43,8 @@ impl Folder {
         self.path.join("run")
     }
 
-    pub(super) fn has_db(&self) -> Result<bool, StoreError> {
-        Ok(look(&self.file(DB_FILE))?.is_some())
+    pub(super) fn has(&self, name: &str) -> Result<bool, StoreError> {
+        Ok(look(&self.file(name))?.is_some())
     }
 
     /// Refuses a database or key that others could read, write or have put there.

@@ -7,6 +7,8 @@ use std::fmt;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -16,39 +18,82 @@ use super::folder::Folder;
 use super::{StoreError, StoreFile};
 use crate::agent::entropy::random_name;
 
+/// How long a writer waits for its turn. Each turn takes milliseconds: who has the lock for so long hangs.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A lock file that is there, locked or not.
 #[derive(Debug)]
 pub(super) struct LockFile {
+    folder: Folder,
+    name: &'static str,
     file: File,
-    path: PathBuf,
+    /// Where a thread that still waits brings the lock.
+    waiting: Mutex<Option<Receiver<Result<File, Errno>>>>,
 }
 
 /// A lock that is held until this is dropped.
 #[derive(Debug)]
-pub(super) struct Held<'a>(&'a File);
+pub(super) enum Held<'a> {
+    /// By the file that is always open.
+    Own(&'a File),
+    /// By a file that was opened to wait with; closing it lets go.
+    Waited { _file: File },
+}
 
 impl LockFile {
-    pub(super) fn open(folder: &Folder, name: &str) -> Result<Self, StoreError> {
+    pub(super) fn open(folder: &Folder, name: &'static str) -> Result<Self, StoreError> {
         let file = folder.open_file(name, OFlags::CREATE | OFlags::RDWR)?;
-        Ok(Self { file, path: folder.file(name) })
+        Ok(Self { folder: folder.clone(), name, file, waiting: Mutex::default() })
     }
 
-    /// Waits for the lock. Threads that share the `LockFile` must exclude each other by other means.
+    /// Waits for the lock, but not for a holder that keeps it longer than any work takes:
+    /// [`StoreError::Busy`]. Threads that share the `LockFile` must exclude each other by other means.
     pub(super) fn exclusive(&self) -> Result<Held<'_>, StoreError> {
+        let failed = |e: Errno| StoreError::io(&self.folder.file(self.name), e.into());
+        let end = Instant::now() + LOCK_TIMEOUT;
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            match flock(&self.file, FlockOperation::LockExclusive) {
-                Ok(()) => return Ok(Held(&self.file)),
-                Err(Errno::INTR) => {}
-                Err(e) => return Err(StoreError::io(&self.path, e.into())),
+            if try_lock(&self.file).map_err(failed)? {
+                return Ok(Held::Own(&self.file));
+            }
+            let brought = match waiting.take() {
+                Some(brought) => brought,
+                None => self.wait_apart()?,
+            };
+            match brought.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(file) => return Ok(Held::Waited { _file: file.map_err(failed)? }),
+                Err(RecvTimeoutError::Timeout) => {
+                    *waiting = Some(brought);
+                    return Err(StoreError::Busy);
+                }
+                // It had the lock before anybody listened.
+                Err(RecvTimeoutError::Disconnected) => {}
             }
         }
+    }
+
+    /// The kernel can wait for a lock in turn, but for no limited time: so a thread does, which lets go at
+    /// once of a lock that nobody waits for any more.
+    fn wait_apart(&self) -> Result<Receiver<Result<File, Errno>>, StoreError> {
+        let file = self.folder.open_file(self.name, OFlags::RDWR)?;
+        let (bring, brought) = sync_channel(0);
+        let wait = move || {
+            let locked = lock(&file).map(|()| file);
+            // Only to who listens right now: an unheard lock would be held for ever.
+            let _ = bring.try_send(locked);
+        };
+        let spawned = std::thread::Builder::new().name("wire-lock".to_owned()).spawn(wait);
+        spawned.map_err(|e| StoreError::io(&self.folder.file(self.name), e))?;
+        Ok(brought)
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        // Closing the file would do the same; there is nothing else to do about a failure.
-        let _ = flock(self.0, FlockOperation::Unlock);
+        if let Self::Own(file) = self {
+            // Closing the file would do the same; there is nothing else to do about a failure.
+            let _ = flock(*file, FlockOperation::Unlock);
+        }
     }
 }
 
@@ -127,7 +172,22 @@ impl ProcessLock {
         let locked = try_lock(&file).map_err(|e| StoreError::io(&path, e.into()))?;
         debug_assert!(locked, "nobody else knows the file");
         fs::rename(store.folder.file(&early), &path).map_err(|e| StoreError::io(&path, e))?;
-        Ok(Self { token, path, _file: file })
+        let lock = Self { token, path, _file: file };
+        lock.bury_the_dead(store)?;
+        Ok(lock)
+    }
+
+    /// Removes what killed processes have left; who claimed nothing is looked for by nobody else.
+    fn bury_the_dead(&self, store: &StoreFile) -> Result<(), StoreError> {
+        let run = store.folder.run();
+        for entry in fs::read_dir(&run).map_err(|e| StoreError::io(&run, e))?.flatten() {
+            let name = entry.file_name();
+            let token = name.to_str().and_then(|name| name.strip_suffix(".lock"));
+            if let Some(token) = token.filter(|token| *token != self.token) {
+                Self::is_alive(store, token)?;
+            }
+        }
+        Ok(())
     }
 
     /// The name of this process in the rows that it claims.
@@ -171,6 +231,15 @@ impl fmt::Debug for ProcessLock {
 }
 
 const POLL_LOCK: &str = "poll.lock";
+
+fn lock(file: &File) -> Result<(), Errno> {
+    loop {
+        match flock(file, FlockOperation::LockExclusive) {
+            Err(Errno::INTR) => {}
+            outcome => return outcome,
+        }
+    }
+}
 
 fn try_lock(file: &File) -> Result<bool, Errno> {
     loop {

@@ -98,18 +98,22 @@ impl Inner {
 }
 
 impl StoreFile {
-    /// Opens the store in `dir`, creating folder (0700) and file (0600) if there are none, and brings its
-    /// schema up to date.
+    /// Opens the store in `dir`, making folder (0700) and file (0600) with what `fill` writes if there are
+    /// none, and brings its schema up to date.
     ///
     /// Nothing is ever repaired or overwritten: what is not a store of at most this version is an error.
     /// Closing does not fold the log back, so a short-lived process pays for its own commits alone.
-    pub(crate) fn open(dir: &Path, schema: &'static [Migration]) -> Result<Self, StoreError> {
+    pub(crate) fn open_or_make<E: From<StoreError>>(
+        dir: &Path,
+        schema: &'static [Migration],
+        fill: impl FnOnce(&Transaction<'_>, &Path) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let folder = Folder::open(dir)?;
         let writers = LockFile::open(&folder, "write.lock")?;
         let held = writers.exclusive()?;
         folder.check_files()?;
-        if !folder.has_db()? {
-            create::new_file(&folder, schema)?;
+        if !folder.has(DB_FILE)? {
+            create::new_file(&folder, schema, fill)?;
         }
         let mut conn = connect(&folder.file(DB_FILE)).map_err(|e| e.at(&folder.file(DB_FILE)))?;
         let version = create::bring_up_to_date(&mut conn, schema).map_err(|e| e.at(&folder.file(DB_FILE)))?;
@@ -131,12 +135,18 @@ impl StoreFile {
         Ok(store)
     }
 
+    #[cfg(test)]
+    pub(crate) fn open(dir: &Path, schema: &'static [Migration]) -> Result<Self, StoreError> {
+        Self::open_or_make(dir, schema, |_, _| Ok(()))
+    }
+
     /// Runs `work` in a transaction that is on the disk when this returns `Ok`, and leaves no trace when it
     /// returns `Err` or panics.
     ///
     /// Blocks the thread while another process writes, so not for a runtime's own threads; `work` must not
     /// call this store again. Every other process that listens at a [`Doorbell`] is woken if
     /// something changed.
+    #[cfg(test)]
     pub(crate) fn write<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,

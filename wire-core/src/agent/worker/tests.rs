@@ -17,7 +17,8 @@ fn start() -> Fixture {
     let store = Arc::new(StoreFile::open(&folder, MIGRATIONS).unwrap());
     let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
     let time = Arc::new(RelayTime { clock, offset_ms: AtomicI64::new(0) });
-    let engine = store.write(|tx| Engine::load_or_create(tx, time.now(), |_| Ok(()))).unwrap();
+    store.write(|tx| Engine::create(tx, time.now(), |_| Ok(()))).unwrap();
+    let engine = store.read(Engine::load).unwrap();
     let worker = Worker::start(store, engine, time).unwrap();
     Fixture { worker, db: folder.join("agent.db"), _dir: dir }
 }

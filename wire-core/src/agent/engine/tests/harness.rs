@@ -50,7 +50,8 @@ impl Side {
         let dir = parent.path().canonicalize().unwrap().join(name);
         let store = StoreFile::open(&dir, MIGRATIONS).unwrap();
         let now = Timestamp::from_millis(1_800_000_000_000);
-        let engine = store.write(|tx| Engine::load_or_create(tx, now, |_| Ok(()))).unwrap();
+        store.write(|tx| Engine::create(tx, now, |_| Ok(()))).unwrap();
+        let engine = store.read(Engine::load).unwrap();
         Self {
             store: Some(store),
             engine,
@@ -84,7 +85,7 @@ impl Side {
         &self.engine
     }
 
-    fn store(&self) -> &StoreFile {
+    pub(super) fn store(&self) -> &StoreFile {
         self.store.as_ref().unwrap()
     }
 
