@@ -224,6 +224,17 @@ impl Running {
         serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"))
     }
 
+    /// The next message of a `watch --json`, whatever troubles it tells before.
+    #[track_caller]
+    pub(crate) fn message(&mut self) -> Value {
+        loop {
+            let doc = self.json();
+            if doc.get("trouble").is_none() {
+                return doc;
+            }
+        }
+    }
+
     /// Writes to its standard input.
     pub(crate) fn type_in(&mut self, text: &str) {
         // A process that has ended reads nothing; its exit code says why.
