@@ -77,6 +77,16 @@ impl Ctx {
         Some(why)
     }
 
+    /// Awaits `work`, and says once what it waits for if that takes longer than it should.
+    pub(crate) async fn patiently<T>(&self, work: impl Future<Output = T>, what: &str) -> T {
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            outcome = work.as_mut() => return outcome,
+            () = tokio::time::sleep(MOMENT) => self.out.note(what),
+        }
+        work.await
+    }
+
     /// Does `work`, unless it is told to stop; then, whatever came of it, gives the agent a moment to
     /// tell what it owes, and closes it. The rest goes out another time.
     pub(crate) async fn with(
@@ -126,5 +136,5 @@ impl Ctx {
 }
 
 fn no_input(error: std::io::Error) -> Failure {
-    Failure::usage(format!("cannot read standard input: {error}"))
+    Failure::usage(format!("cannot read standard input: {error}")).hint("give it text in UTF-8")
 }

@@ -34,7 +34,7 @@ where
     let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
     let code = match Cli::try_parse_from(&args) {
         Ok(cli) => start(cli),
-        Err(error) => usage::report(&error, Output::new(usage::wants_json(&args))),
+        Err(error) => usage::report(&error, &args, Output::new(usage::wants_json(&args))),
     };
     ExitCode::from(code)
 }

@@ -99,10 +99,10 @@ impl Output {
             Failure::PipeClosed => return failure.exit(),
         };
         let hint = hint.as_deref();
-        if self.json {
-            // Nobody is left to be told if this fails.
-            let _ = self.doc(&ErrorDoc { error: ErrorBody { code, message, hint, retryable } });
-        } else {
+        let error = ErrorBody { code, message, hint, retryable };
+        // Where nothing can be written, standard error may still have a reader.
+        let is_told = self.json && self.doc(&ErrorDoc { error }).is_ok();
+        if !is_told {
             let mut stderr = anstream::stderr();
             let _ = writeln!(stderr, "{RED}error:{PLAIN} {}", escape_block(message));
             if let Some(hint) = hint {

@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 
+use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde::Serialize;
 
+use crate::cli::Cli;
 use crate::exit::{self, Failure};
 use crate::output::Output;
 
@@ -14,7 +16,7 @@ pub(crate) fn wants_json(args: &[OsString]) -> bool {
 }
 
 /// Says what clap has to say: help and version, or what is wrong; gives the exit code.
-pub(crate) fn report(error: &clap::Error, out: Output) -> u8 {
+pub(crate) fn report(error: &clap::Error, args: &[OsString], out: Output) -> u8 {
     #[derive(Serialize)]
     struct Text {
         text: String,
@@ -30,12 +32,12 @@ pub(crate) fn report(error: &clap::Error, out: Output) -> u8 {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => out.failure(
             &Failure::usage("a command is missing").hint("wire --help, or to see it work: wire demo"),
         ),
-        _ => out.failure(&wrong(error)),
+        _ => out.failure(&wrong(error, args)),
     }
 }
 
 /// clap's message in our form: its first lines are the fault, a tip or the help is what to do next.
-fn wrong(error: &clap::Error) -> Failure {
+fn wrong(error: &clap::Error, args: &[OsString]) -> Failure {
     let text = error.to_string();
     let fault: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
     let fault = fault.join(" ");
@@ -50,7 +52,15 @@ fn wrong(error: &clap::Error) -> Failure {
             let lines = usage.trim().trim_start_matches("Usage: ").lines().map(str::trim);
             lines.collect::<Vec<_>>().join(", or: ")
         }
-        _ => "wire --help".to_owned(),
+        _ => help(args),
     };
     Failure::usage(fault).hint(tip.unwrap_or(usage))
+}
+
+/// Where the command that was meant is explained.
+fn help(args: &[OsString]) -> String {
+    let tree = Cli::command();
+    let verbs: Vec<&str> = tree.get_subcommands().map(clap::Command::get_name).collect();
+    let verb = args.iter().filter_map(|arg| arg.to_str()).find(|arg| verbs.contains(arg));
+    verb.map_or_else(|| "wire --help".to_owned(), |verb| format!("wire {verb} --help"))
 }

@@ -12,7 +12,7 @@ fn an_unknown_and_an_expired_code_are_one_error() {
     let (alice, bob) = (world.side("alice"), world.side("bob"));
     let unknown = format!("4821-canyon-velvet-oyster@{}", world.address);
     let said = bob.run_with(&["join"], &unknown).failed(4);
-    assert!(said.starts_with("error: no such code: it has expired, or there is a typo"), "{said}");
+    assert!(said.starts_with("error: there is no such code or invite: it has expired"), "{said}");
 
     let mut pairing = alice.start(&["--json", "pair"]);
     let code = pairing.json()["code"].as_str().unwrap().to_owned();

@@ -56,7 +56,7 @@ fn a_damaged_store_of_an_agent() {
 }
 
 #[test]
-fn a_relay_key_that_is_none_or_that_others_can_read() {
+fn a_relay_key_that_is_none_or_gone_or_that_others_can_read() {
     let mut world = World::new();
     world.stop_relay("TERM").ok();
     let key = world.folder.path().join("relay/relay.key");
@@ -74,4 +74,6 @@ fn a_relay_key_that_is_none_or_that_others_can_read() {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     fs::set_permissions(&key, open).unwrap();
     said(&serve(), "store", "chmod 600");
+    fs::remove_file(&key).unwrap();
+    said(&serve(), "store", "restore it from a backup");
 }

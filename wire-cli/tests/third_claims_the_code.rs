@@ -50,7 +50,7 @@ fn the_maker_of_a_link_sees_that_it_failed_and_why() {
     assert_eq!((why["code"].as_str(), why["retryable"].as_bool()), (Some("contested"), Some(false)));
     let said = alice.run(&["peers"]).ok().stdout;
     assert!(said.contains("invite for robert  failed: a third party"), "{said}");
-    assert!(said.contains("next: make a new"), "{said}");
+    assert!(said.contains("next: begin anew"), "{said}");
 }
 
 fn post(address: &str, path: &str, body: &[u8]) -> String {

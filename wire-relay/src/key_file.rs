@@ -18,6 +18,12 @@ pub(crate) fn private_directory(directory: &Path) -> Result<(), OpenError> {
     made.map_err(|source| OpenError::Io { path: directory.to_owned(), source })
 }
 
+/// A store without its key is not opened: under a new key no client would know the relay again.
+pub(crate) fn belongs_to(directory: &Path, store: &Path) -> Result<(), OpenError> {
+    let path = directory.join(FILE);
+    if store.exists() && !path.exists() { Err(OpenError::KeyMissing(path)) } else { Ok(()) }
+}
+
 /// Reads the key in `directory`, or makes one.
 pub(crate) fn load_or_make(directory: &Path, rng: &mut impl CryptoRng) -> Result<RelayKeyPair, OpenError> {
     let path = directory.join(FILE);

@@ -18,6 +18,9 @@ pub enum OpenError {
     /// The key file is not 32 bytes long.
     #[error("{0} is not a relay key")]
     BadKey(PathBuf),
+    /// There is a store, and the key that it belongs to is gone.
+    #[error("{0} is missing, and there is a store beside it")]
+    KeyMissing(PathBuf),
     /// Others than the owner can read the key file.
     #[error("others can read {0}")]
     KeyReadable(PathBuf),
@@ -38,15 +41,17 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// What to do next, where there is something to do.
-    pub const fn hint(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::BadKey(_) => "restore it from a backup: a new key is a new relay to every client",
+    /// What to do next.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::BadKey(_) | Self::KeyMissing(_) => {
+                "restore it from a backup: a new key is a new relay to every client"
+            }
             Self::KeyReadable(_) => "run: chmod 600 on it",
             Self::Locked(_) => "stop the other process, or choose another folder: --data",
             Self::Newer(_) => "use the version that wrote it; the store was not touched",
             Self::Corrupt { .. } => "restore it from a backup",
-            Self::Io { .. } => return None,
-        })
+            Self::Io { .. } => "mend that, or choose another folder: --data",
+        }
     }
 }

@@ -32,8 +32,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// what waits, says bye to streams, and returns when all connections have ended, after 5 s at most.
 /// No task outlives it.
 ///
-/// It ends by itself, with an error that says why, when the store has failed and takes nothing more: a
-/// supervisor then starts the relay again. See [`RelayService::maintain`].
+/// It ends by itself, with an error that says why, when the store has failed and takes nothing more: the
+/// relay is then to be opened again. [`io::ErrorKind::StorageFull`] means that the disk was full and has
+/// room again. See [`RelayService::maintain`].
 pub async fn serve<S: Store>(
     listener: TcpListener,
     service: RelayService<S>,
@@ -74,12 +75,11 @@ pub async fn serve<S: Store>(
         tracing::warn!(connections = tasks.len(), "connections were cut");
         tasks.shutdown().await;
     }
-    ended.map_err(|error| {
-        let why = match error {
-            StoreError::Full => "the disk was full, and has room again",
-            StoreError::Busy | StoreError::Failed => "the store failed; the log says of what",
-        };
-        io::Error::other(format!("{why}; start the relay again"))
+    ended.map_err(|error| match error {
+        StoreError::Full => {
+            io::Error::new(io::ErrorKind::StorageFull, "the disk was full, and has room again")
+        }
+        StoreError::Busy | StoreError::Failed => io::Error::other("the store failed; the log says of what"),
     })
 }
 

@@ -80,7 +80,11 @@ impl RelayService<FjallStore> {
     /// Opens the relay in `config.data`: its key and its store, which are made at the first start.
     pub fn open(config: &RelayConfig) -> Result<Self, OpenError> {
         key_file::private_directory(&config.data)?;
-        let store = FjallStore::open(&config.data.join("store"), config.limits.tombstone)?;
+        let store = config.data.join("store");
+        key_file::belongs_to(&config.data, &store)?;
+        // Before the store, so that no end of this process leaves a store without a key.
+        key_file::load_or_make(&config.data, &mut entropy())?;
+        let store = FjallStore::open(&store, config.limits.tombstone)?;
         Self::with_store(config, store)
     }
 }

@@ -127,12 +127,12 @@ async fn is_paired(agent: &Agent) {
     .await;
 }
 
-async fn invite_is(agent: &Agent, state: Option<InviteState>) {
+async fn invite_is(agent: &Agent, state: InviteState) {
     let mut changes = agent.changes();
     soon(async {
         loop {
             changes.mark_unchanged();
-            if agent.invites().await.unwrap().first().map(|i| i.state) == state {
+            if agent.invites().await.unwrap().first().map(|i| i.state) == Some(state) {
                 return;
             }
             changes.changed().await.unwrap();
@@ -208,11 +208,11 @@ async fn when_it_ends_in_a_dispute() {
     let (bob, _) = world.agent(homes[1].path(), "bob", FOREVER).await;
     bob.follow(&link, PairOptions::default()).await.unwrap();
     bob.close().await;
-    invite_is(&alice, Some(InviteState::Confirming)).await;
+    invite_is(&alice, InviteState::Confirming).await;
     assert_eq!(world.mailboxes.borrow().len(), 1);
     // A third party claims the place: whoever it is, the invite has served.
     let (carol, _) = world.agent(homes[2].path(), "carol", FOREVER).await;
     carol.follow(&link, PairOptions::default()).await.unwrap_err();
-    invite_is(&alice, None).await;
+    invite_is(&alice, InviteState::Failed).await;
     soon(world.mailboxes.subscribe().wait_for(BTreeSet::is_empty)).await.unwrap();
 }

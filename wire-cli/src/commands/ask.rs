@@ -1,7 +1,5 @@
 //! `wire ask`.
 
-use std::time::Duration;
-
 use wire_core::Agent;
 use wire_core::agent::{Ask, Delivery, Error, Message, Peer, Sent};
 
@@ -18,7 +16,7 @@ pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &AskArgs) -> Result<u8, 
         ask = ask.key(key);
     }
     let ask = ask.start().await?;
-    let reply = reply(ctx, agent, &peer, &ask, args.wait).await?;
+    let reply = reply(ctx, agent, &peer, &ask, args).await?;
     ctx.out.show(&MessageDoc::new(&reply), |doc| match &doc.text {
         Some(text) => escape_block(text.trim_end_matches('\n')),
         None => doc.line(),
@@ -28,14 +26,19 @@ pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &AskArgs) -> Result<u8, 
     Ok(exit::OK)
 }
 
-async fn reply(ctx: &Ctx, agent: &Agent, peer: &Peer, ask: &Ask, wait: Duration) -> Result<Message, Failure> {
+async fn reply(ctx: &Ctx, agent: &Agent, peer: &Peer, ask: &Ask, args: &AskArgs) -> Result<Message, Failure> {
     let id = ask.id();
     tokio::select! {
         reply = ask.reply() => Ok(reply?),
         failure = never(ctx, agent, peer, ask) => Err(failure),
-        () = tokio::time::sleep(wait) => {
+        () = tokio::time::sleep(args.wait) => {
             let hint = format!("the ask goes on, and a reply shows in: {}", ctx.wire("inbox"));
-            Err(Failure::from(Error::WaitOver).hint(format!("{hint}; how far it got: {}", ctx.wire(&format!("status {id}")))))
+            let over = match args.key {
+                Some(_) => Failure::from(Error::WaitOver),
+                // Not to be tried again: without a key the same command asks a second time.
+                None => Failure::said("wait_over", Error::WaitOver.to_string()),
+            };
+            Err(over.hint(format!("{hint}; how far it got: {}", ctx.wire(&format!("status {id}")))))
         }
     }
 }

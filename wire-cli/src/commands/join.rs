@@ -27,7 +27,9 @@ pub(crate) async fn run(ctx: &Ctx, args: &JoinArgs) -> Result<u8, Failure> {
     // A mistyped code is found before an agent is made or anybody is asked.
     Code::parse(&text).map_err(Error::from)?;
     let work = async |agent: &Agent| {
-        let pending = agent.join_with(&text, pair::options(args.name.as_deref(), args.verify)).await?;
+        let joined = agent.join_with(&text, pair::options(args.name.as_deref(), args.verify));
+        let pending =
+            ctx.patiently(joined, "waiting for the other side: `wire pair` has to run there").await?;
         pair::finish(ctx, pending, args.verify).await
     };
     ctx.with(ctx.create().await?, work).await

@@ -50,8 +50,9 @@ async fn show(ctx: &Ctx, agent: &Agent, who: &str, verify: bool) -> Result<u8, F
     let peer = agent.peer(who).await?;
     if verify {
         if !pair::compare(ctx, &peer.info().await?.sas).await? {
+            let revoke = ctx.wire(&format!("revoke {}", peer.info().await?.name));
             return Err(Failure::said("not_paired", "the words were not confirmed; nothing was changed")
-                .hint(format!("if they differ, someone stands in between: {}", ctx.wire("revoke PEER"))));
+                .hint(format!("if they differ, someone stands in between: {revoke}")));
         }
         peer.confirm_sas().await?;
     }

@@ -41,11 +41,8 @@ pub(crate) async fn serve(ctx: &Ctx, args: ServeArgs) -> Result<u8, Failure> {
     }
     let config = configure(&home, args, |key| env.get(key).cloned())?;
     let (address, data) = (config.listen, config.data.clone());
-    let relay = tokio::task::spawn_blocking(move || Relay::open(&config))
-        .await
-        .map_err(|_| Failure::internal("opening the relay failed"))?
-        .map_err(not_opened)?;
-    let listener = TcpListener::bind(address).await.map_err(|e| not_bound(address, &e))?;
+    let relay = open(&config).await?;
+    let listener = bind(address).await?;
     let listening = listener.local_addr()?;
     if ctx.out.is_json() {
         ctx.out.show(&ListeningDoc { listening, data }, |_| String::new())?;
@@ -58,8 +55,35 @@ pub(crate) async fn serve(ctx: &Ctx, args: ServeArgs) -> Result<u8, Failure> {
             () = end_of_stdin(), if while_stdin => {}
         }
     };
-    serve_on(listener, relay, told).await.map_err(|e| Failure::internal(format!("the relay ended: {e}")))?;
+    let mut told = std::pin::pin!(told);
+    let mut next = Some((listener, relay));
+    while let Some((listener, relay)) = next.take() {
+        match serve_on(listener, relay, told.as_mut()).await {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                ctx.out.note(format!("{error}; the store is opened again"));
+                let relay = open(&config).await?;
+                next = Some((bind(listening).await?, relay));
+            }
+            Err(error) => {
+                return Err(Failure::said("store", format!("the relay ended: {error}"))
+                    .hint("look at the disk, then start it again"));
+            }
+        }
+    }
     Ok(exit::OK)
+}
+
+async fn open(config: &RelayConfig) -> Result<Relay, Failure> {
+    let config = config.clone();
+    tokio::task::spawn_blocking(move || Relay::open(&config))
+        .await
+        .map_err(|_| Failure::internal("opening the relay failed"))?
+        .map_err(not_opened)
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|e| not_bound(address, &e))
 }
 
 /// Whoever holds the other end lets the relay live, and takes it along however it dies.
@@ -178,13 +202,10 @@ fn not_opened(error: OpenError) -> Failure {
     let code = match &error {
         OpenError::Newer(_) => "store_newer",
         OpenError::Corrupt { .. } => "store_corrupt",
+        OpenError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "disk_full",
         _ => "store",
     };
-    let failure = Failure::said(code, error.to_string());
-    match error.hint() {
-        Some(next) => failure.hint(next),
-        None => failure,
-    }
+    Failure::said(code, error.to_string()).hint(error.hint())
 }
 
 fn not_bound(address: SocketAddr, error: &io::Error) -> Failure {

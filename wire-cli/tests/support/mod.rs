@@ -6,10 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test uses the part that it needs")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -45,7 +46,15 @@ pub(crate) struct Running {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
-    stderr: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<()>>,
+    said: Arc<Said>,
+}
+
+/// What a process has written to standard error so far.
+#[derive(Default)]
+struct Said {
+    text: Mutex<String>,
+    more: Condvar,
 }
 
 impl World {
@@ -191,14 +200,19 @@ impl Running {
                 }
             }
         });
-        let mut stderr = child.stderr.take().unwrap();
+        let said = Arc::<Said>::default();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let tell = said.clone();
         let stderr = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = stderr.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
+            let mut line = Vec::new();
+            while stderr.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
+                tell.text.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
+                tell.more.notify_all();
+                line.clear();
+            }
         });
         let stdin = child.stdin.take();
-        Self { child, stdin, lines, stderr: Some(stderr) }
+        Self { child, stdin, lines, stderr: Some(stderr), said }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -212,7 +226,7 @@ impl Running {
             Ok(line) => line,
             Err(_) => {
                 let _ = self.child.kill();
-                panic!("no line came; it said: {}", self.stderr.take().unwrap().join().unwrap());
+                panic!("no line came; it said: {}", self.all_said());
             }
         }
     }
@@ -233,6 +247,20 @@ impl Running {
                 return doc;
             }
         }
+    }
+
+    /// Waits until it has said something on standard error.
+    #[track_caller]
+    pub(crate) fn says(&self, what: &str) {
+        let text = self.said.text.lock().unwrap();
+        let waiting = self.said.more.wait_timeout_while(text, HANG, |text| !text.contains(what));
+        let (text, timeout) = waiting.unwrap();
+        assert!(!timeout.timed_out(), "it never said {what:?}: {text}");
+    }
+
+    fn all_said(&mut self) -> String {
+        self.stderr.take().unwrap().join().unwrap();
+        std::mem::take(&mut self.said.text.lock().unwrap())
     }
 
     /// Writes to its standard input.
@@ -264,7 +292,7 @@ impl Running {
             }
         }
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
-        let stderr = self.stderr.take().unwrap().join().unwrap();
+        let stderr = self.all_said();
         Done { code, stdout, stderr }
     }
 }

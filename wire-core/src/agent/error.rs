@@ -66,7 +66,7 @@ pub enum Error {
     #[error("code already used; someone may have guessed, or it was joined twice")]
     CodeUsed,
     /// There is no such code any more, or never was.
-    #[error("no such code: it has expired, or there is a typo in its number")]
+    #[error("there is no such code or invite: it has expired, was taken back, or its number is mistyped")]
     CodeExpired,
     /// A third party tried the same code.
     #[error("a third party tried the same code; it is used up")]
@@ -199,13 +199,13 @@ impl Error {
             | Self::CodeUsed
             | Self::Contested
             | Self::Pairing(_)
-            | Self::PairingIncomplete => "make a new code: wire pair",
-            Self::CodeExpired => "check the number, or make a new code: wire pair",
+            | Self::PairingIncomplete
+            | Self::CodeExpired => "begin anew, on either side: wire pair",
             Self::Transport(_) | Self::NotARelay { .. } => {
                 "check the address and that the relay runs; what is queued goes out when it is back"
             }
             Self::RelayMismatch { .. } => {
-                "nothing was sent to it; ask its operator, and pair again only if the change is explained"
+                "nothing was sent to it; ask its operator: what is queued goes out once it has its old key back"
             }
             Self::ClockSkew { .. } => "set this machine's clock, then try again",
             Self::UnknownPeer => "see who is paired: wire peers",
@@ -222,21 +222,23 @@ impl Error {
             Self::NameTaken { .. } => {
                 "choose another name with --name, or none: a peer that pairs again keeps its name"
             }
-            Self::UnknownMessage => "see what waits: wire inbox",
+            Self::UnknownMessage => "see what waits: wire inbox; what is under way: wire status",
             Self::Backpressure { .. } => "wait until the peer has fetched what is under way",
             Self::TooLarge { .. } => "send a shorter body",
             Self::WaitOver => "what was waited for goes on; ask for it again later",
             Self::BadCode(_) => "read it again on the other side's screen; nothing was sent anywhere",
             Self::BadLink(_) => "copy the whole link once more; nothing was sent anywhere",
-            Self::Config(_) | Self::RelayUrl(_) => "correct it and try again; nothing was changed",
+            Self::Usage(_) | Self::Config(_) | Self::RelayUrl(_) => {
+                "correct it and try again; nothing was changed"
+            }
             Self::Store(error) => return error.hint(),
+            Self::Relay(Refusal::Work { .. }) => {
+                "too much was begun from this address; wait, or use another relay"
+            }
             Self::Relay(refusal) if refusal.is_transient() => "try again later",
-            Self::Usage(_)
-            | Self::PeerRelay(_)
-            | Self::Relay(_)
-            | Self::NotText
-            | Self::Closed
-            | Self::Internal(_) => return None,
+            Self::PeerRelay(_) | Self::Relay(_) | Self::NotText | Self::Closed | Self::Internal(_) => {
+                return None;
+            }
         })
     }
 

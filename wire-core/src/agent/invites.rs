@@ -95,7 +95,7 @@ impl From<InviteStep> for InviteState {
 }
 
 impl Agent {
-    /// The invites that are not over, and those that failed before their time was.
+    /// The invites that are not over, and for a day after their time those that failed or ran out.
     pub async fn invites(&self) -> Result<Vec<InviteInfo>> {
         let rows = self.shared.worker.read(|b| b.listed_invites()).await?;
         Ok(rows.into_iter().map(InviteInfo::from).collect())

@@ -14,7 +14,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::Shared;
+use super::core::{Shared, within};
 use super::engine::{KnownRelay, NewPeer, PeerKey, SlotRow};
 use super::entropy::{jitter, os_rng};
 use super::error::{Error, Result};
@@ -31,6 +31,9 @@ use crate::time::Timestamp;
 const WAIT_MS: u32 = 25_000;
 /// Between two tries when the relay cannot be reached.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long the other side of a code may take for what it does at once if it is there; and both sides,
+/// from the last message of the pairing to the first record.
+pub(crate) const COMPLETION: Duration = Duration::from_secs(60);
 /// How often something is put again before giving up.
 const PUT_TRIES: usize = 5;
 
@@ -240,8 +243,9 @@ async fn join_after_m1(
     let ours = Ours::fresh();
     burn(shared, meeting, secret, &ours).await?;
     meeting.put(Slot::B1, &m2).await?;
-    let m3 = meeting.get(shared, Slot::A2).await.map_err(|e| match e {
-        Error::CodeExpired => Error::PairingIncomplete,
+    // Whoever made the code waits for M2 as long as it lives, and answers by itself.
+    let m3 = within(Some(COMPLETION), meeting.get(shared, Slot::A2)).await.map_err(|e| match e {
+        Error::CodeExpired | Error::WaitOver => Error::PairingIncomplete,
         other => other,
     })?;
     let verified = responder.receive_m3(&m3, shared.root)?;

@@ -1,7 +1,6 @@
 //! Pairing, as a program does it: make a code and wait, or enter one.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::config::DEFAULT_RELAY;
 use super::core::{Agent, Shared, within};
@@ -17,8 +16,6 @@ use crate::pairing::{Code, Context, Initiator, PairingSecret};
 
 /// Fewest words of a code: 33 bits.
 const MIN_WORDS: usize = 3;
-/// How long both sides may take from the last message of the pairing to the first record.
-const COMPLETION: Duration = Duration::from_secs(60);
 
 /// What a pairing should be like.
 #[derive(Clone, Debug)]
@@ -239,7 +236,7 @@ impl Pending {
     /// # Errors
     /// [`Error::PairingIncomplete`] after a minute; the pairing may still complete by itself, or expires.
     pub async fn paired(self) -> Result<Peer> {
-        let limit = (!self.verify).then_some(COMPLETION);
+        let limit = (!self.verify).then_some(meeting::COMPLETION);
         let done = complete(&self.agent.shared, self.key);
         let outcome = within(limit, done).await;
         match outcome {

@@ -15,7 +15,7 @@ use crate::mailbox::{ClientToken, MailboxKeyPair, RelayId, Rendezvous, Slot};
 use crate::pairing::InviteId;
 use crate::time::Timestamp;
 
-/// How long after its time the outcome of an invite is kept for those who wait for it: a day.
+/// How long after its time the outcome of an invite is kept, and a failure shown: a day.
 const KEPT_MS: u64 = 86_400_000;
 
 /// Bytes for a write-once slot.
@@ -185,19 +185,22 @@ impl Batch<'_> {
         rows.into_iter().collect()
     }
 
-    /// Invites that are not over, and those that failed before their time was.
+    /// Invites that are not over, and those that failed or ran out, for a day after their time.
     pub(crate) fn listed_invites(&self) -> Result<Vec<InviteRow>, Error> {
         let mut statement = self.tx.prepare_cached(
             "SELECT * FROM invite WHERE step < 3 OR (failed IS NOT NULL AND until > ?) ORDER BY until",
         )?;
-        let rows = statement.query_map([self.now.as_millis()], |r| Ok(read_invite(r)))?;
+        let rows = statement.query_map([self.long_ago()], |r| Ok(read_invite(r)))?;
         rows.collect::<Result<Vec<_>, _>>()?.into_iter().collect()
+    }
+
+    fn long_ago(&self) -> u64 {
+        self.now.as_millis().saturating_sub(KEPT_MS)
     }
 
     /// Ends the invites whose time is over, and forgets those that ended long ago.
     pub(crate) fn expire_invites(&mut self) -> Result<(), Error> {
-        let long_ago = self.now.as_millis().saturating_sub(KEPT_MS);
-        self.tx.execute("DELETE FROM invite WHERE step = 3 AND until <= ?", [long_ago])?;
+        self.tx.execute("DELETE FROM invite WHERE step = 3 AND until <= ?", [self.long_ago()])?;
         let late = self
             .tx
             .prepare_cached("SELECT id FROM invite WHERE step < 3 AND until <= ?")?
