@@ -72,11 +72,20 @@ Example
   wire ask bob \"ready?\" --wait 2m";
 
 const INBOX_HELP: &str = "\
-Exit 5: the relay could not be asked, so only what was fetched before is shown.
-With --json `fetched` is false then, and `why` says why.
+Exit 5: the relay could not be asked; 7: the disk is full. Then only what was
+fetched before is shown; with --json `fetched` is false, and `why` says why.
 
 Example
   wire inbox --ack all";
+
+const WATCH_HELP: &str = "\
+With --json a line is a message, or with --exec its `id`, `exit` and `state`
+(processed, released: it comes again, poison: put aside). A line without `id` is
+what keeps messages from coming, once, and null when that is over:
+  {\"v\":1,\"trouble\":{\"code\":..,\"message\":..,\"hint\":..,\"retryable\":..}}
+
+Example
+  wire watch --exec 'jq -r .text >> log.txt'";
 
 const STATUS_HELP: &str = "\
 queued: on this disk. relayed: the relay says it has it. received, processed:
@@ -151,7 +160,7 @@ pub(crate) enum Command {
     Inbox(InboxArgs),
 
     /// Show messages as they come, or hand each to a command. Survives every outage.
-    #[command(help_template = SUB_HELP, after_help = "Example\n  wire watch --exec 'jq -r .text >> log.txt'")]
+    #[command(help_template = SUB_HELP, after_help = WATCH_HELP)]
     Watch(WatchArgs),
 
     /// How far a message got, as far as it was proved, or how this agent stands.
@@ -273,6 +282,9 @@ pub(crate) struct InboxArgs {
     /// With --json a second line says how many
     #[arg(long, value_name = "ID|all", value_parser = ack)]
     pub(crate) ack: Option<Ack>,
+    /// Show what was put aside after `watch --exec`, or another program, failed on it five times
+    #[arg(long, conflicts_with = "ack")]
+    pub(crate) dead: bool,
 }
 
 /// Which messages were processed.
@@ -290,7 +302,8 @@ pub(crate) struct WatchArgs {
     #[arg(long, conflicts_with_all = ["exec", "line"])]
     pub(crate) quiet: bool,
     /// Run a shell command for each, with the message as JSON on its standard input. Exit 0 says
-    /// that it was processed; otherwise it comes again, five times in all
+    /// that it was processed; otherwise it comes again. After the fifth time it is put aside, and
+    /// the sender is told (see: wire inbox --dead)
     #[arg(long, value_name = "CMD", conflicts_with = "line")]
     pub(crate) exec: Option<String>,
     /// One line each, marked as a peer's words: for hosts that hand lines to a model

@@ -96,6 +96,12 @@ pub(crate) fn exit_of(code: &str) -> u8 {
     CODES.iter().find(|(_, words)| words.contains(&code)).map_or(FAILED, |(exit, _)| *exit)
 }
 
+/// The exit code of who wanted to fetch and could not: whatever the relay has against it is one code, a
+/// fault of the own store is told as anywhere else.
+pub(crate) fn exit_of_unfetched(code: &str) -> u8 {
+    if code == "disk_full" || code.starts_with("store") { exit_of(code) } else { UNREACHABLE }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let hint = match &error {
@@ -192,6 +198,16 @@ mod tests {
     fn seven_is_a_limit() {
         check(7, &["quota", "too_large", "disk_full"]);
         assert_eq!(Failure::from(Error::TooLarge { len: 2, max: 1 }).exit(), 7);
+    }
+
+    #[test]
+    fn what_was_not_fetched_is_the_relays_fault_or_that_of_the_own_store() {
+        for code in ["relay_unreachable", "relay_mismatch", "clock_skew", "quota", "refused"] {
+            assert_eq!(exit_of_unfetched(code), 5, "{code}");
+        }
+        for (code, exit) in [("disk_full", 7), ("store_read_only", 1), ("store", 1)] {
+            assert_eq!(exit_of_unfetched(code), exit, "{code}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Stdin};
 use tokio::sync::Mutex;
-use wire_core::agent::{Body, ConfigError, RelayState, Trouble};
+use wire_core::agent::{Body, ConfigError, Trouble};
 use wire_core::{Agent, Config};
 
 use crate::exit::Failure;
@@ -71,10 +71,7 @@ impl Ctx {
         let why = match tokio::time::timeout(MOMENT, agent.synced()).await {
             Ok(Ok(())) => return None,
             Ok(Err(error)) => Trouble::from(&error).into(),
-            Err(_) => {
-                let relay = agent.info().relay;
-                agent.relay_state(&relay).trouble(&relay).map_or_else(WhyDoc::slow, WhyDoc::from)
-            }
+            Err(_) => agent.trouble().map_or_else(WhyDoc::slow, WhyDoc::from),
         };
         self.out.note(format!("{}; this is what was fetched before", why.message));
         if let Some(hint) = why.hint_line() {
@@ -139,11 +136,6 @@ impl Ctx {
             None => format!("wire {rest}"),
         }
     }
-}
-
-/// Why messages do not go out, if this process knows.
-pub(crate) fn trouble(state: &RelayState, relay: &str) -> Option<String> {
-    state.trouble(relay).map(|trouble| trouble.message)
 }
 
 fn no_input(error: std::io::Error) -> Failure {

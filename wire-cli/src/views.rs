@@ -138,6 +138,9 @@ pub(crate) struct PeerDoc {
     queued: u64,
     unacked: u64,
     unread: u64,
+    /// Messages of it on which the application failed too often.
+    poison: u64,
+    /// Envelopes in which there was no word of it.
     rejected: u64,
     refused: Option<String>,
     /// Why nothing goes out to it.
@@ -168,6 +171,7 @@ impl PeerDoc {
             queued: info.queued,
             unacked: info.unacked,
             unread: info.unread,
+            poison: info.poison,
             rejected: info.rejected,
             refused: info.refused,
             next,
@@ -177,7 +181,12 @@ impl PeerDoc {
     /// `bob  7F3A-91C2-0B5D  paired  2 unread`.
     pub(crate) fn line(&self) -> String {
         let mut line = format!("{}  {}  {}", escape(&self.name), self.fingerprint, self.state);
-        let counts = [(self.unread, "unread"), (self.queued, "queued"), (self.rejected, "put aside")];
+        let counts = [
+            (self.unread, "unread"),
+            (self.queued, "queued"),
+            (self.poison, "poison"),
+            (self.rejected, "envelopes rejected"),
+        ];
         for (n, what) in counts.iter().filter(|(n, _)| *n > 0) {
             line.push_str(&format!("  {n} {what}"));
         }

@@ -31,7 +31,13 @@ fn watching_survives_it() {
     alice.send("bob", "before");
     assert_eq!(watching.json()["text"], "before");
     world.kill_relay();
+    let lost = watching.json();
+    assert_eq!(lost["trouble"]["code"], "relay_unreachable", "{lost}");
+    assert!(lost["trouble"]["hint"].is_string() && lost.get("id").is_none(), "{lost}");
     world.start_relay();
     alice.send("bob", "after");
-    assert_eq!(watching.json()["text"], "after");
+    // Either may be first: the end of the trouble, or what comes with it.
+    let rest = [watching.json(), watching.json()];
+    assert!(rest.iter().any(|doc| doc["text"] == "after"), "{rest:?}");
+    assert!(rest.contains(&serde_json::json!({"v": 1, "trouble": null})), "{rest:?}");
 }

@@ -16,7 +16,7 @@ fn a_relay_that_is_told_to_stop_ends_well() {
         assert_eq!((ended.code, ended.stdout.as_str()), (0, ""), "{ended:?}");
         world.start_relay();
         bob.send("alice", "second");
-        assert_eq!(watching.json()["text"], "second");
+        assert_eq!(watching.message()["text"], "second");
     }
 }
 

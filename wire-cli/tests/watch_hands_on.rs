@@ -35,6 +35,43 @@ fn a_command_that_fails_gets_the_message_again() {
     );
 }
 
+#[test]
+fn a_message_on_which_it_always_fails_is_put_aside_and_both_sides_see_it() {
+    let world = World::new();
+    let (alice, bob) = world.paired("alice", "bob");
+    let mut watching = bob.start(&["--json", "watch", "--exec", "exit 3"]);
+    let id = alice.send("bob", "work");
+    let states: [String; 5] = std::array::from_fn(|_| watching.json()["state"].as_str().unwrap().to_owned());
+    assert_eq!(states, ["released", "released", "released", "released", "poison"]);
+    assert_eq!(alice.outcome(&id), "poison");
+    watching.signal("INT");
+    watching.end().failed(130);
+
+    for _ in 0..2 {
+        let (dead, exit) = bob.json(&["inbox", "--dead"]);
+        assert_eq!((dead["messages"].as_array().unwrap().len(), exit), (1, 0), "{dead}");
+        let message = &dead["messages"][0];
+        let told = |key: &str| message[key].as_str().unwrap().to_owned();
+        assert_eq!([told("id"), told("text"), told("state")], [&*id, "work", "poison"], "{dead}");
+    }
+    assert!(bob.texts().is_empty());
+    let (peers, _) = bob.json(&["peers"]);
+    let peer = &peers["peers"][0];
+    assert_eq!((peer["poison"].as_u64(), peer["rejected"].as_u64()), (Some(1), Some(0)), "{peers}");
+    assert_eq!(bob.json(&["status"]).0["poison"], 1);
+    for (args, said) in [
+        (&["peers"][..], "paired  1 poison"),
+        (&["status"], "0 queued, 1 poison"),
+        (&["inbox", "--dead"], "alice  now  work"),
+    ] {
+        let done = bob.run(args).ok();
+        assert!(done.stdout.contains(said), "{done:?}");
+    }
+    // It can still be answered.
+    bob.run(&["send", "--re", &id, "I cannot"]).ok();
+    assert_eq!(alice.texts(), ["I cannot"]);
+}
+
 /// The message is handed out again, so nothing of its command may go on.
 #[test]
 fn a_watch_that_ends_takes_its_command_and_all_that_it_started_along() {

@@ -161,7 +161,7 @@ impl Transport for Swapped {
 async fn sees(agent: &Agent, relay: &TestRelay, state: RelayState) {
     soon(async {
         loop {
-            let changed = agent.relay_changed();
+            let changed = agent.trouble_changed();
             if agent.relay_state(relay.url().as_str()) == state {
                 return;
             }

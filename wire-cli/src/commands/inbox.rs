@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use wire_core::Agent;
+use wire_core::agent::Delivery;
 
 use crate::cli::{Ack, InboxArgs};
 use crate::exit::{self, Failure};
@@ -28,9 +29,28 @@ struct AckedDoc {
     processed: usize,
 }
 
+/// What was handed out too often in vain.
+#[derive(Serialize)]
+struct DeadDoc {
+    messages: Vec<DeadMessageDoc>,
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct DeadMessageDoc {
+    #[serde(flatten)]
+    message: MessageDoc,
+    /// As its sender knows it.
+    state: &'static str,
+}
+
 pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &InboxArgs) -> Result<u8, Failure> {
+    if args.dead {
+        return dead(ctx, agent).await;
+    }
     let why = ctx.settle(agent).await;
     let fetched = why.is_none();
+    let outcome = why.as_ref().map_or(exit::OK, |why| exit::exit_of_unfetched(why.code));
     let messages = match args.ack {
         None | Some(Ack::All) => agent.waiting(MAX).await?,
         Some(Ack::One(id)) => vec![agent.message(&id).await?],
@@ -74,6 +94,23 @@ pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &InboxArgs) -> Result<u8
         ctx.out.show(&AckedDoc { processed }, |doc| format!("✓ {} processed", doc.processed))?;
     }
     // Whoever named a message has it here, whatever the relay has.
-    let told = fetched || matches!(args.ack, Some(Ack::One(_)));
-    Ok(if told { exit::OK } else { exit::UNREACHABLE })
+    Ok(if matches!(args.ack, Some(Ack::One(_))) { exit::OK } else { outcome })
+}
+
+async fn dead(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
+    let messages = agent.poison(MAX).await?;
+    if messages.len() == MAX as usize {
+        ctx.out.note(format!("the newest {MAX} are shown"));
+    }
+    let next = messages.last().map(|last| ctx.wire(&format!("send --re {} \"…\"", last.id())));
+    let of = |message| DeadMessageDoc { message: MessageDoc::new(message), state: Delivery::Poison.as_str() };
+    let doc = DeadDoc { messages: messages.iter().map(of).collect(), next };
+    ctx.out.show(&doc, |doc| {
+        let mut lines: Vec<String> = doc.messages.iter().map(|dead| dead.message.line()).collect();
+        lines.push(
+            doc.next.as_ref().map_or("nothing was put aside".to_owned(), |next| format!("next: {next}")),
+        );
+        lines.join("\n")
+    })?;
+    Ok(exit::OK)
 }

@@ -21,7 +21,7 @@ struct StatusDoc {
     fingerprint: String,
     relay: String,
     relay_state: &'static str,
-    /// What is wrong with the relay.
+    /// Why nothing comes in: what is wrong with the store here, or with the relay.
     why: Option<WhyDoc>,
     /// Peers that nothing more comes from or goes to.
     alarms: Vec<EndDoc>,
@@ -31,6 +31,8 @@ struct StatusDoc {
     next_key_here: bool,
     peers: usize,
     unread: u64,
+    /// Messages that were handed out too often in vain.
+    poison: u64,
     queued: u64,
     /// Messages that are not final yet, the newest first.
     open: Vec<SentDoc>,
@@ -84,6 +86,8 @@ async fn whole(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
     let info = agent.info();
     let state = agent.relay_state(&info.relay);
     let peers = agent.peers().await?;
+    let (store, relay) = (agent.store_trouble(), state.trouble(&info.relay));
+    let in_store = store.is_some();
     let unread = peers.iter().map(|p| p.unread).sum();
     let doc_of = |sent| {
         let why = why_queued(agent, &peers, &sent);
@@ -94,7 +98,7 @@ async fn whole(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
         name: info.name,
         root: info.root.to_string(),
         fingerprint: info.root.fingerprint(),
-        why: state.trouble(&info.relay).map(WhyDoc::from),
+        why: store.or(relay).map(WhyDoc::from),
         alarms: EndDoc::alarms(&peers),
         ended: EndDoc::ended(&peers),
         relay: info.relay,
@@ -103,20 +107,27 @@ async fn whole(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
         next_key_here: info.next_key_here,
         peers: peers.len(),
         unread,
+        poison: peers.iter().map(|p| p.poison).sum(),
         queued: peers.iter().map(|p| p.queued).sum(),
         open,
         next: (unread > 0).then(|| ctx.wire("inbox")),
     };
     ctx.out.show(&doc, |doc| {
         let why = doc.why.as_ref().map(|why| format!(": {}", escape(&why.message))).unwrap_or_default();
+        let hint = doc.why.as_ref().and_then(WhyDoc::hint_line);
+        let (of_relay, of_store) = if in_store { (String::new(), why) } else { (why, String::new()) };
+        let poison = match doc.poison {
+            0 => String::new(),
+            n => format!(", {n} poison"),
+        };
         let mut lines = vec![
             format!("{}  {}  {}", doc.name, doc.fingerprint, doc.root),
-            format!("relay   {}  {}{why}", doc.relay, doc.relay_state),
-            format!("folder  {}", doc.folder),
-            format!("{} peers, {} unread, {} queued", doc.peers, doc.unread, doc.queued),
+            format!("relay   {}  {}{of_relay}", doc.relay, doc.relay_state),
+            format!("folder  {}{of_store}", doc.folder),
+            format!("{} peers, {} unread, {} queued{poison}", doc.peers, doc.unread, doc.queued),
         ];
-        if let Some(hint) = doc.why.as_ref().and_then(WhyDoc::hint_line) {
-            lines.insert(2, hint);
+        if let Some(hint) = hint {
+            lines.insert(if in_store { 3 } else { 2 }, hint);
         }
         lines.extend(doc.alarms.iter().map(EndDoc::alarm));
         lines.extend(doc.ended.iter().map(EndDoc::lines));

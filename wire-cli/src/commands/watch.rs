@@ -8,15 +8,16 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 use wire_core::Agent;
-use wire_core::agent::RelayState;
+use wire_core::agent::{Error, Trouble};
 use wire_core::record::RecordId;
 
 use crate::cli::WatchArgs;
 use crate::exit::Failure;
-use crate::home::{Ctx, trouble};
+use crate::home::Ctx;
 use crate::output::Output;
-use crate::views::MessageDoc;
+use crate::views::{MessageDoc, WhyDoc};
 
 /// Before a message whose command failed is handed out again; doubles each time.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -30,19 +31,41 @@ struct HandedDoc<'a> {
     exit: Option<i32>,
 }
 
+impl HandedDoc<'_> {
+    fn line(&self) -> String {
+        let how = match self.exit {
+            Some(0) => return format!("✓ {}  processed", self.id),
+            Some(code) => format!("exit {code}"),
+            None => "killed".to_owned(),
+        };
+        let then = match self.state {
+            "poison" => "it was put aside, and the sender is told so; see: wire inbox --dead",
+            _ => "it comes again",
+        };
+        format!("{}  {how}: {then}", self.id)
+    }
+}
+
+/// What keeps messages from coming; null when that is over.
+#[derive(Serialize)]
+struct TroubleDoc {
+    trouble: Option<WhyDoc>,
+}
+
 /// Never ends by itself.
 pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &WatchArgs) -> Result<u8, Failure> {
     ctx.out.note(format!("watching as {}; Ctrl-C ends it", agent.name()));
+    let (stuck, is_stuck) = watch::channel(None);
     let work = async {
         match &args.exec {
-            Some(command) => exec(ctx.out, agent, command).await,
+            Some(command) => exec(ctx.out, agent, command, &stuck).await,
             None if args.quiet => std::future::pending().await,
             None => show(ctx.out, agent, args.line).await,
         }
     };
     tokio::select! {
         outcome = work => outcome,
-        failure = tell_of_relay(ctx.out, agent) => Err(failure),
+        outcome = tell_of_trouble(ctx.out, agent, is_stuck, args.quiet) => outcome,
     }
 }
 
@@ -56,33 +79,50 @@ async fn show(out: Output, agent: &Agent, line: bool) -> Result<u8, Failure> {
 }
 
 /// Hands each message to the command, one after the other.
-async fn exec(out: Output, agent: &Agent, command: &str) -> Result<u8, Failure> {
+async fn exec(out: Output, agent: &Agent, command: &str, stuck: &Stuck) -> Result<u8, Failure> {
     let mut inbox = agent.inbox();
     let mut failures: BTreeMap<RecordId, u32> = BTreeMap::new();
-    while let Some(message) = inbox.next().await {
-        let message = message?;
+    while let Some(message) = patiently(stuck, async || inbox.next().await.transpose()).await? {
         let exit = hand(out, command, &MessageDoc::new(&message)).await?;
         let id = message.id();
         let state = if exit == Some(0) {
-            message.ack().await?;
-            failures.remove(&id);
+            patiently(stuck, async || message.ack().await).await?;
             "processed"
-        } else {
+        } else if patiently(stuck, async || message.release().await).await? {
             "released"
+        } else {
+            "poison"
         };
         let doc = HandedDoc { id: id.to_string(), sender: message.sender(), state, exit };
-        out.show(&doc, |doc| match doc.exit {
-            Some(0) => format!("✓ {}  processed", doc.id),
-            Some(code) => format!("{}  exit {code}: it comes again", doc.id),
-            None => format!("{}  killed: it comes again", doc.id),
-        })?;
+        out.show(&doc, HandedDoc::line)?;
         if state == "released" {
             let tries = failures.entry(id).or_default();
             tokio::time::sleep(PAUSE * 2u32.pow((*tries).min(6))).await;
             *tries += 1;
+        } else {
+            failures.remove(&id);
         }
     }
     Err(Failure::internal("the inbox ended"))
+}
+
+/// Why messages are not handed on.
+type Stuck = watch::Sender<Option<Trouble>>;
+
+/// Does it again while the disk is full: a command that has done its work is not run anew for that.
+async fn patiently<T>(stuck: &Stuck, mut step: impl AsyncFnMut() -> Result<T, Error>) -> Result<T, Error> {
+    loop {
+        match step().await {
+            Err(error @ Error::Store(_)) if error.is_transient() => {
+                stuck.send_replace(Some(Trouble::from(&error)));
+                tokio::time::sleep(PAUSE).await;
+            }
+            outcome => {
+                stuck.send_replace(None);
+                return outcome;
+            }
+        }
+    }
 }
 
 async fn hand(out: Output, command: &str, message: &MessageDoc) -> Result<Option<i32>, Failure> {
@@ -125,23 +165,61 @@ impl Drop for Group {
     }
 }
 
-/// Says when the relay is lost and when it is back.
-async fn tell_of_relay(out: Output, agent: &Agent) -> Failure {
-    let relay = agent.info().relay;
-    let mut known = RelayState::Unknown;
+/// Says once what keeps messages from coming, and once that it is over: to people, and to programs unless
+/// they want nothing.
+async fn tell_of_trouble(
+    out: Output,
+    agent: &Agent,
+    mut is_stuck: watch::Receiver<Option<Trouble>>,
+    quiet: bool,
+) -> Result<u8, Failure> {
+    let mut known: Option<(&'static str, String)> = None;
     loop {
-        let changed = agent.relay_changed();
-        let state = agent.relay_state(&relay);
-        if state.as_str() != known.as_str() {
-            match trouble(&state, &relay) {
-                Some(why) => out.note(format!("{why}; trying again and again")),
-                None if trouble(&known, &relay).is_some() => out.note(format!("{relay} answers again")),
-                None => {}
+        let changed = agent.trouble_changed();
+        let stuck = is_stuck.borrow_and_update().clone();
+        let in_store = stuck.or_else(|| agent.store_trouble());
+        let over = match in_store {
+            Some(_) => "the store takes what comes again".to_owned(),
+            None => format!("{} answers again", agent.info().relay),
+        };
+        let trouble = in_store.or_else(|| agent.trouble());
+        let now = trouble.as_ref().map(|trouble| (trouble.code, over));
+        if now != known {
+            let why = trouble.map(WhyDoc::from);
+            match (&why, &known) {
+                (Some(why), _) => {
+                    out.note(format!("{}; trying again and again", why.message));
+                    why.hint_line().iter().for_each(|hint| out.note(hint));
+                }
+                (None, Some((_, over))) => out.note(over),
+                (None, None) => {}
             }
-            known = state;
+            if out.is_json() && !quiet {
+                out.show(&TroubleDoc { trouble: why }, |_| String::new())?;
+            }
+            known = now;
         }
-        if let Err(error) = changed.await {
-            return error.into();
+        tokio::select! {
+            changed = changed => changed?,
+            Ok(()) = is_stuck.changed() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(state: &'static str, exit: Option<i32>) -> String {
+        HandedDoc { id: "01K9".to_owned(), sender: "bob", state, exit }.line()
+    }
+
+    #[test]
+    fn a_line_says_whether_the_message_comes_again() {
+        assert_eq!(line("processed", Some(0)), "✓ 01K9  processed");
+        assert_eq!(line("released", Some(3)), "01K9  exit 3: it comes again");
+        assert_eq!(line("released", None), "01K9  killed: it comes again");
+        let last = line("poison", Some(3));
+        assert!(last.contains("exit 3: it was put aside") && !last.contains("comes again"), "{last}");
     }
 }

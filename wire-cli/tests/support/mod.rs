@@ -238,6 +238,17 @@ impl Running {
         serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"))
     }
 
+    /// The next message of a `watch --json`, whatever troubles it tells before.
+    #[track_caller]
+    pub(crate) fn message(&mut self) -> Value {
+        loop {
+            let doc = self.json();
+            if doc.get("trouble").is_none() {
+                return doc;
+            }
+        }
+    }
+
     /// Waits until it has said something on standard error.
     #[track_caller]
     pub(crate) fn says(&self, what: &str) {

@@ -23,6 +23,7 @@ use super::relay_url::{PeerRelayPolicy, Reach, RelayUrl};
 use super::schema::MIGRATIONS;
 use super::store::{ProcessLock, StoreFile};
 use super::transport::Transport;
+use super::unstored::{Source, Unstored};
 use super::views::{AgentInfo, RelayState};
 use super::worker::{RelayTime, Worker};
 use crate::identity::{IdentityPublic, Root};
@@ -73,7 +74,9 @@ pub(crate) struct Shared {
     /// Why relays did not take what this process posted last, by peer. What the store knows of it may be
     /// the word of an earlier day.
     refusals: Mutex<BTreeMap<PeerKey, Refusal>>,
-    relays_changed: watch::Sender<u64>,
+    /// What the store of this agent did not take.
+    pub(crate) unstored: Unstored,
+    troubles_changed: watch::Sender<u64>,
 }
 
 struct Running {
@@ -128,7 +131,8 @@ impl Agent {
             looked: watch::Sender::new(false),
             relays: Mutex::new(BTreeMap::new()),
             refusals: Mutex::new(BTreeMap::new()),
-            relays_changed: watch::Sender::new(0),
+            unstored: Unstored::default(),
+            troubles_changed: watch::Sender::new(0),
         });
         let own = shared.config.relay().as_str().to_owned();
         if let Some(known) = shared.worker.read(move |b| b.relay(&own)).await? {
@@ -283,7 +287,7 @@ impl Shared {
         if relays.get(url) != Some(&state) {
             relays.insert(url.to_owned(), state);
             drop(relays);
-            self.relays_changed.send_modify(|n| *n += 1);
+            self.troubles_changed.send_modify(|n| *n += 1);
         }
     }
 
@@ -301,7 +305,7 @@ impl Shared {
         };
         drop(refusals);
         if before != refusal {
-            self.relays_changed.send_modify(|n| *n += 1);
+            self.troubles_changed.send_modify(|n| *n += 1);
         }
     }
 
@@ -309,8 +313,18 @@ impl Shared {
         self.refusals.lock().unwrap_or_else(PoisonError::into_inner).get(&peer).copied()
     }
 
-    pub(crate) fn relay_changes(&self) -> watch::Receiver<u64> {
-        self.relays_changed.subscribe()
+    /// Notes whether something was stored that has to be. Gives whether that is news.
+    pub(crate) fn note_stored<T>(&self, source: Source, outcome: Result<T, &Error>) -> bool {
+        let is_news = self.unstored.note(source, outcome);
+        if is_news {
+            self.troubles_changed.send_modify(|n| *n += 1);
+        }
+        is_news
+    }
+
+    /// Rises when anything changes that [`Agent::trouble`] and [`Agent::trouble_with`] tell.
+    pub(crate) fn trouble_changes(&self) -> watch::Receiver<u64> {
+        self.troubles_changed.subscribe()
     }
 
     /// Looks again and again until `look` finds something: after each change of the store, here or in

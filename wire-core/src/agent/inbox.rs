@@ -21,8 +21,8 @@ use crate::time::Timestamp;
 /// The messages of all peers: a stream that never ends.
 ///
 /// Each is handed out to one process at a time, in the order of its peer. One that is dropped without
-/// [`Message::ack`] is handed out again, five times in all; then it is put aside and its sender is
-/// told. Dropping a pending [`next`](Self::next) loses nothing.
+/// [`Message::ack`] is handed out again, five times in all; then it is put aside as poison and its sender
+/// is told; see [`Agent::poison`]. Dropping a pending [`next`](Self::next) loses nothing.
 pub struct Inbox {
     agent: Agent,
     next: Option<Pin<Box<dyn Future<Output = Result<Message>> + Send>>>,
@@ -37,6 +37,13 @@ impl Agent {
     /// What waits, oldest first, at most `max`; nothing is handed out by looking.
     pub async fn waiting(&self, max: u32) -> Result<Vec<Message>> {
         let items = self.shared.worker.read(move |b| b.list_inbox(max)).await?;
+        Ok(items.into_iter().map(|item| Message::seen(self.clone(), item)).collect())
+    }
+
+    /// What was handed out too often in vain and put aside, as its senders were told: the newest, at most
+    /// `max`, in the order in which they came. It is kept, and can be answered like any other.
+    pub async fn poison(&self, max: u32) -> Result<Vec<Message>> {
+        let items = self.shared.worker.read(move |b| b.list_poison(max)).await?;
         Ok(items.into_iter().map(|item| Message::seen(self.clone(), item)).collect())
     }
 
@@ -216,6 +223,18 @@ impl Message {
         self.close(Inward::Refused).await
     }
 
+    /// Gives it back unprocessed, as dropping it does. `true`: it comes again. `false`: it was handed out
+    /// for the last time, so it is put aside as poison, and the sender gets that signed.
+    pub async fn release(&self) -> Result<bool> {
+        if !self.claim.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let item = self.item.clone();
+        let comes_again = self.agent.shared.worker.write(move |b| b.give_back(&item)).await?;
+        self.claim.store(false, Ordering::Relaxed);
+        Ok(comes_again)
+    }
+
     /// Sends an answer; to an ask it is the reply.
     pub async fn reply_with(&self, body: impl Into<Body>) -> Result<Sent> {
         self.peer().send(body).re(self.item.id).await
@@ -232,8 +251,10 @@ impl Message {
 impl Drop for Message {
     fn drop(&mut self) {
         if self.claim.load(Ordering::Relaxed) {
-            let n = self.item.n;
-            drop(self.agent.shared.worker.submit_with(Sync::Later, move |b| b.release(n)));
+            let item = self.item.clone();
+            // The end of its last time is told to the peer.
+            let sync = if item.is_last_attempt() { Sync::Now } else { Sync::Later };
+            drop(self.agent.shared.worker.submit_with(sync, move |b| b.give_back(&item)));
         }
     }
 }

@@ -18,6 +18,7 @@ mod schema;
 mod state;
 mod sync;
 mod trouble;
+mod unstored;
 mod views;
 mod worker;
 

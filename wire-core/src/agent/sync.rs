@@ -21,7 +21,8 @@ impl Agent {
     /// unfinished pairings have been looked after once.
     ///
     /// # Errors
-    /// Those of the first relay that does not answer. What it holds comes when it is back.
+    /// Those of the first relay that does not answer: what it holds comes when it is back. And
+    /// [`Error::Store`] when what waits is not taken by the store here: then it stays at its relay.
     pub async fn synced(&self) -> Result<()> {
         let shared = &self.shared;
         let mut looked = shared.looked.subscribe();
@@ -41,7 +42,14 @@ impl Agent {
             }
             heads.extend(head?);
         }
-        shared.wait_for(move |b| Ok(has_read(&b.own_boxes()?, &heads).then_some(()))).await
+        self.until(
+            |b| b.own_boxes(),
+            |boxes| match has_read(&boxes, &heads) {
+                true => Some(Ok(())),
+                false => shared.unstored.failure().map(Err),
+            },
+        )
+        .await?
     }
 
     /// Waits until nothing is left that could be told to a relay now: messages, acknowledgements, steps
@@ -99,23 +107,23 @@ impl Agent {
         outcome.map(|_| ())
     }
 
-    /// Looks, and judges what was seen, again after each change of the store or of a relay's state.
+    /// Looks, and judges what was seen, again after each change of the store or of what holds it up.
     async fn until<S: Send + 'static, T>(
         &self,
         look: impl Fn(&Batch<'_>) -> Result<S> + Clone + Send + 'static,
         judge: impl Fn(S) -> Option<T>,
     ) -> Result<T> {
         let mut store = self.shared.worker.changes();
-        let mut relays = self.shared.relay_changes();
+        let mut troubles = self.shared.trouble_changes();
         loop {
             store.mark_unchanged();
-            relays.mark_unchanged();
+            troubles.mark_unchanged();
             if let Some(verdict) = judge(self.shared.worker.read(look.clone()).await?) {
                 return Ok(verdict);
             }
             let changed = tokio::select! {
                 changed = store.changed() => changed,
-                changed = relays.changed() => changed,
+                changed = troubles.changed() => changed,
             };
             changed.map_err(|_| Error::Closed)?;
         }

@@ -100,6 +100,18 @@ impl PeerInfo {
 }
 
 impl Agent {
+    /// Why messages do not come in, as far as this process knows: its own store does not take them, or its
+    /// own relay is not to be had.
+    pub fn trouble(&self) -> Option<Trouble> {
+        let relay = self.shared.config.relay().as_str();
+        self.store_trouble().or_else(|| self.relay_state(relay).trouble(relay))
+    }
+
+    /// Why what came in is not stored here, if so. Its relay keeps it, and it is tried again and again.
+    pub fn store_trouble(&self) -> Option<Trouble> {
+        self.shared.unstored.failure().as_ref().map(Trouble::from)
+    }
+
     /// Why what is queued for a peer does not go out, as far as this process or the store knows.
     pub fn trouble_with(&self, peer: &PeerInfo) -> Option<Trouble> {
         let relay = || self.relay_state(&peer.relay).trouble(&peer.relay);

@@ -166,7 +166,9 @@ pub struct PeerInfo {
     pub unacked: u64,
     /// Records of the peer that wait to be processed here.
     pub unread: u64,
-    /// Envelopes that were put aside.
+    /// Records of the peer that were handed out too often in vain; see [`Agent::poison`].
+    pub poison: u64,
+    /// Envelopes that were rejected: nothing in them could be taken for a word of the peer.
     pub rejected: u64,
     /// Why its relay did not take the last post.
     pub refused: Option<String>,
@@ -187,6 +189,7 @@ impl From<PeerView> for PeerInfo {
             queued: v.queued,
             unacked: v.unacked,
             unread: v.unread,
+            poison: v.poison,
             rejected: v.rejected,
             refused: v.refused,
         }
@@ -284,9 +287,10 @@ impl Agent {
         self.shared.relay_state(url)
     }
 
-    /// Waits until what this process knows of any relay changes, counted from this call.
-    pub fn relay_changed(&self) -> impl Future<Output = Result<()>> + use<> {
-        let mut changes = self.shared.relay_changes();
+    /// Waits until what this process knows of any relay, or of what the own store does not take, changes,
+    /// counted from this call.
+    pub fn trouble_changed(&self) -> impl Future<Output = Result<()>> + use<> {
+        let mut changes = self.shared.trouble_changes();
         async move { changes.changed().await.map_err(|_| Error::Closed) }
     }
 

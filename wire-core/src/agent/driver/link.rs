@@ -18,6 +18,7 @@ use crate::agent::error::Error;
 use crate::agent::relay_api::RelayApi;
 use crate::agent::relay_url::Reach;
 use crate::agent::store::Sync;
+use crate::agent::unstored::Source;
 use crate::agent::views::RelayState;
 use crate::mailbox::client::{Event, Output, RequestId};
 use crate::mailbox::{Cursor, MailboxClient, MailboxId, Refusal, Right};
@@ -134,7 +135,9 @@ impl Link {
         }
         self.unread.clear();
         self.arrived.clear();
-        self.handed.clear();
+        for mailbox in std::mem::take(&mut self.handed).into_keys() {
+            self.shared.note_stored(Source::Mailbox(mailbox), Ok(()));
+        }
     }
 
     pub(super) fn hurry(&mut self) {
@@ -172,11 +175,15 @@ impl Link {
                 self.with_client(|c| c.handle_failure(now, id));
             }
             Input::Stored { mailbox, at, hash, outcome, .. } => match outcome {
-                Ok(_) => self.with_client(|c| c.ack(&mailbox, at, hash)),
+                Ok(_) => {
+                    self.shared.note_stored(Source::Mailbox(mailbox), Ok(()));
+                    self.with_client(|c| c.ack(&mailbox, at, hash));
+                }
                 Err(error) => self.reread(now, mailbox, &error),
             },
             Input::Closed(_, mailbox, outcome) => {
                 self.boxes.remove(&mailbox);
+                self.shared.note_stored(Source::Mailbox(mailbox), Ok(()));
                 if outcome.is_err() {
                     self.resting.insert(mailbox, now.plus_millis(REFUSED_WAIT_MS));
                 }

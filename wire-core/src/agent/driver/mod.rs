@@ -26,6 +26,7 @@ use super::engine::{OwnBox, PeerKey, Post};
 use super::error::Error;
 use super::invites;
 use super::store::{Doorbell, PollLease, PollWatch};
+use super::unstored::Source;
 use super::views::RelayState;
 use io::Input;
 use link::Link;
@@ -102,6 +103,7 @@ impl Driver {
                 }
             }
             self.pump();
+            self.tell_others();
         }
         self.io.shutdown().await;
     }
@@ -237,6 +239,17 @@ impl Driver {
         Ok(())
     }
 
+    /// Whoever else has the agent open learns from the lease what only a writer can know.
+    fn tell_others(&mut self) {
+        let Some(lease) = &mut self.lease else { return };
+        let failure = self.shared.unstored.failure_here();
+        if lease.is_news(failure.as_ref())
+            && let Err(error) = lease.beat(failure.as_ref())
+        {
+            tracing::debug!(%error, "the poll lease could not be written");
+        }
+    }
+
     fn is_reading(&self) -> bool {
         self.lease.is_some() || self.past_lease
     }
@@ -254,7 +267,8 @@ impl Driver {
 
     fn take_lease(&mut self) {
         if let Some(lease) = &mut self.lease {
-            if !self.ticks.is_multiple_of(5) || lease.beat().is_ok() {
+            let failure = self.shared.unstored.failure_here();
+            if !self.ticks.is_multiple_of(5) || lease.beat(failure.as_ref()).is_ok() {
                 return;
             }
             self.lease = None;
@@ -263,10 +277,15 @@ impl Driver {
             Ok(Some(lease)) => {
                 self.lease = Some(lease);
                 self.past_lease = false;
+                self.shared.note_stored(Source::Reader, Ok(()));
             }
             Ok(None) => {
                 let now = self.shared.time.clock.monotonic();
                 self.past_lease = self.watch.is_silent(&self.shared.store, now).unwrap_or(false);
+                // What one says that hangs is of another day.
+                let failure = PollLease::failure_of_holder(&self.shared.store).filter(|_| !self.past_lease);
+                let failure = failure.map(Error::from);
+                self.shared.note_stored(Source::Reader, failure.as_ref().map_or(Ok(()), Err));
             }
             Err(error) => tracing::debug!(%error, "no poll lease"),
         }

@@ -32,6 +32,8 @@ pub(crate) struct InboxItem {
     pub(crate) re: Option<RecordId>,
     pub(crate) ts: Timestamp,
     pub(crate) arrived: Timestamp,
+    /// How often it was handed out, this time included.
+    pub(crate) attempt: u32,
     pub(crate) body: Vec<u8>,
 }
 
@@ -46,7 +48,8 @@ pub(crate) enum Handed {
     Nothing,
 }
 
-const COLUMNS: &str = "i.n, i.peer, p.name, p.root, i.id, i.kind, i.ctype, i.re, i.ts, i.arrived, r.body";
+const COLUMNS: &str = "i.n, i.peer, p.name, p.root, i.id, i.kind, i.ctype, i.re, i.ts, i.arrived, r.body,
+    i.attempts";
 const RECORDS: &str = "inbox i JOIN inbox_record r ON r.n = i.n JOIN peer p ON p.id = i.peer";
 
 /// Whether anything is ready.
@@ -73,7 +76,13 @@ impl InboxItem {
             ts: Timestamp::from_millis(r.get(8)?),
             arrived: Timestamp::from_millis(r.get(9)?),
             body: r.get::<_, Option<Vec<u8>>>(10)?.unwrap_or_default(),
+            attempt: r.get(11)?,
         })
+    }
+
+    /// Whether it is not handed out again after this time.
+    pub(crate) fn is_last_attempt(&self) -> bool {
+        self.attempt >= MAX_ATTEMPTS
     }
 
     pub(crate) fn is_ask(&self) -> bool {
@@ -112,7 +121,26 @@ impl Batch<'_> {
         Ok(self.tx.prepare_cached(READY)?.exists([])?)
     }
 
-    /// The application let go of a record without processing it.
+    /// The application gives back what it could not process. Gives whether it comes again: after the last
+    /// time it is put aside as poison instead.
+    pub(crate) fn give_back(&mut self, item: &InboxItem) -> Result<bool, Error> {
+        let is_ours = self
+            .tx
+            .prepare_cached("SELECT 1 FROM inbox WHERE n = ? AND attempts = ? AND claimed_by IS NOT NULL")?
+            .exists(params![item.n, item.attempt])?;
+        // A claim that has run out may be another's by now.
+        if !is_ours {
+            return Ok(true);
+        }
+        if item.is_last_attempt() {
+            self.close(item.n, Inward::Poison)?;
+            return Ok(false);
+        }
+        self.release(item.n)?;
+        Ok(true)
+    }
+
+    /// Lets go of a claim.
     pub(crate) fn release(&mut self, n: i64) -> Result<(), Error> {
         self.tx
             .prepare_cached(
@@ -141,6 +169,15 @@ impl Batch<'_> {
         let sql = format!("SELECT {COLUMNS} FROM {RECORDS} WHERE i.state IN (1, 2) ORDER BY i.n LIMIT ?");
         let mut statement = self.tx.prepare_cached(&sql)?;
         let items = statement.query_map([max], InboxItem::read)?.collect::<Result<_, _>>()?;
+        Ok(items)
+    }
+
+    /// The newest that were put aside as poison, in the order in which they came.
+    pub(crate) fn list_poison(&self, max: u32) -> Result<Vec<InboxItem>, Error> {
+        let sql = format!("SELECT {COLUMNS} FROM {RECORDS} WHERE i.state = 6 ORDER BY i.n DESC LIMIT ?");
+        let mut statement = self.tx.prepare_cached(&sql)?;
+        let mut items = statement.query_map([max], InboxItem::read)?.collect::<Result<Vec<_>, _>>()?;
+        items.reverse();
         Ok(items)
     }
 

@@ -25,6 +25,7 @@ pub(crate) struct PeerView {
     pub(crate) queued: u64,
     pub(crate) unacked: u64,
     pub(crate) unread: u64,
+    pub(crate) poison: u64,
     pub(crate) rejected: u64,
     pub(crate) refused: Option<String>,
 }
@@ -47,7 +48,8 @@ const PEER: &str =
     (SELECT count(*) FROM outbox o WHERE o.peer = p.id AND o.state = 0),
     p.own_last - p.peer_recv,
     (SELECT count(*) FROM inbox i WHERE i.peer = p.id AND i.state IN (1, 2)),
-    (SELECT count(*) FROM quarantine q WHERE q.peer = p.id), p.to_refused
+    (SELECT count(*) FROM quarantine q WHERE q.peer = p.id), p.to_refused,
+    (SELECT count(*) FROM inbox i WHERE i.peer = p.id AND i.state = 6)
     FROM peer p";
 
 /// Records that are not final, newest first. The peers come first, for what is final is much more.
@@ -73,6 +75,7 @@ impl PeerView {
             unread: r.get(12)?,
             rejected: r.get(13)?,
             refused: r.get(14)?,
+            poison: r.get(15)?,
         };
         Ok((view, r.get(4)?))
     }

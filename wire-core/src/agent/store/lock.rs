@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use super::folder::Folder;
 use super::{StoreError, StoreFile};
 use crate::agent::entropy::random_name;
+use crate::agent::error::Error;
 
 /// How long a writer waits for its turn. Each turn takes milliseconds: who has the lock for so long hangs.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -106,6 +107,7 @@ pub(crate) struct PollLease {
     file: File,
     path: PathBuf,
     beats: u64,
+    said: u8,
 }
 
 impl PollLease {
@@ -117,15 +119,46 @@ impl PollLease {
             return Ok(None);
         }
         let beats = read_beats(&file);
-        let mut lease = Self { file, path, beats };
-        lease.beat()?;
+        let mut lease = Self { file, path, beats, said: 0 };
+        lease.beat(None)?;
         Ok(Some(lease))
     }
 
-    /// Shows that the holder still polls; due at every poll, at least every 10 s.
-    pub(crate) fn beat(&mut self) -> Result<(), StoreError> {
+    /// Shows that the holder still polls, and why its store does not take what comes, if so; due at every
+    /// poll, at least every 10 s.
+    pub(crate) fn beat(&mut self, failure: Option<&Error>) -> Result<(), StoreError> {
         self.beats = self.beats.wrapping_add(1);
-        self.file.write_all_at(&self.beats.to_be_bytes(), 0).map_err(|e| StoreError::io(&self.path, e))
+        self.said = word(failure);
+        // A file that is there once takes these bytes on a full disk too.
+        let mut bytes = self.beats.to_be_bytes().to_vec();
+        bytes.push(self.said);
+        self.file.write_all_at(&bytes, 0).map_err(|e| StoreError::io(&self.path, e))
+    }
+
+    /// Whether others do not know that yet.
+    pub(crate) fn is_news(&self, failure: Option<&Error>) -> bool {
+        self.said != word(failure)
+    }
+
+    /// Why the store of the holder does not take what comes, if it said so.
+    pub(crate) fn failure_of_holder(store: &StoreFile) -> Option<StoreError> {
+        let file = store.folder.open_file(POLL_LOCK, OFlags::CREATE | OFlags::RDWR).ok()?;
+        let mut said = [0u8; 1];
+        file.read_exact_at(&mut said, BEATS_LEN).ok()?;
+        match said {
+            [0] => None,
+            [1] => Some(StoreError::DiskFull),
+            _ => Some(StoreError::Sql("another process could not write to it".into())),
+        }
+    }
+}
+
+/// A failure in one byte of the lease's file.
+fn word(failure: Option<&Error>) -> u8 {
+    match failure {
+        None => 0,
+        Some(Error::Store(StoreError::DiskFull)) => 1,
+        Some(_) => 2,
     }
 }
 
@@ -231,6 +264,8 @@ impl fmt::Debug for ProcessLock {
 }
 
 const POLL_LOCK: &str = "poll.lock";
+/// The beats stand before what the holder says.
+const BEATS_LEN: u64 = 8;
 
 fn lock(file: &File) -> Result<(), Errno> {
     loop {

@@ -8,6 +8,7 @@ use super::{Input, Link, REFUSED_WAIT_MS};
 use crate::agent::engine::{KnownRelay, PeerKey};
 use crate::agent::entropy::os_rng;
 use crate::agent::error::Error;
+use crate::agent::unstored::Source;
 use crate::agent::views::RelayState;
 use crate::mailbox::{MailboxClient, Refusal};
 use crate::time::Timestamp;
@@ -93,6 +94,7 @@ impl Link {
         if std::mem::take(&mut self.identity.outdated) && outcome.is_ok() {
             return;
         }
+        self.shared.note_stored(Source::Relay(self.url.clone()), outcome.as_ref());
         match outcome {
             Ok(known) => {
                 self.not_before = None;
@@ -117,7 +119,10 @@ impl Link {
                 }
                 // One that serves, and only did not answer this time, goes on.
                 self.not_before = self.client.is_none().then(|| now.plus_millis(wait));
-                self.shared.set_relay_state(&self.url, RelayState::of(&error));
+                // What could not be noted says nothing about the relay.
+                if !matches!(error, Error::Store(_)) {
+                    self.shared.set_relay_state(&self.url, RelayState::of(&error));
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use super::{Input, Link};
 use crate::agent::error::Error;
+use crate::agent::unstored::Source;
 use crate::envelope::EnvelopeHash;
 use crate::mailbox::MailboxId;
 use crate::time::Timestamp;
@@ -78,7 +79,11 @@ impl Link {
     /// The store did not take what came in: the relay keeps it, and it is read again from where the
     /// store stands.
     pub(super) fn reread(&mut self, now: Timestamp, mailbox: MailboxId, error: &Error) {
-        tracing::warn!(code = error.code(), "what came in could not be stored");
+        if self.shared.note_stored(Source::Mailbox(mailbox), Err::<(), _>(error)) {
+            tracing::warn!(code = error.code(), "what came in could not be stored");
+        } else {
+            tracing::debug!(code = error.code(), "what came in could not be stored");
+        }
         self.boxes.remove(&mailbox);
         // What is read already does not follow on what the store has.
         self.arrived.remove(&mailbox);

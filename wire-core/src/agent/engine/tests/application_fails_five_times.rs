@@ -1,5 +1,17 @@
-use super::harness::World;
+use super::harness::{Side, World};
+use crate::agent::engine::{Handed, InboxItem};
 use crate::agent::state::Delivery;
+
+fn claim(side: &Side, process: &str) -> Box<InboxItem> {
+    match side.write(|b| b.claim_next(process, |process| process != "dead")).unwrap() {
+        Handed::Item(item) => item,
+        Handed::Spent(_) | Handed::Nothing => panic!("nothing was handed out"),
+    }
+}
+
+fn poison(side: &Side) -> Vec<Vec<u8>> {
+    side.read(|b| b.list_poison(10)).into_iter().map(|item| item.body).collect()
+}
 
 #[test]
 fn the_record_is_put_aside_as_poison_and_the_next_one_comes() {
@@ -7,12 +19,65 @@ fn the_record_is_put_aside_as_poison_and_the_next_one_comes() {
     let bad = w.alice.send("crashes the application").unwrap();
     w.alice.send("next").unwrap();
     w.settle();
-    for _ in 0..5 {
-        let (n, text) = w.bob.claim("me").unwrap();
-        assert_eq!(text, "crashes the application");
-        w.bob.write(|b| b.release(n)).unwrap();
+    for comes_again in [true, true, true, true, false] {
+        let item = claim(&w.bob, "me");
+        assert_eq!(item.body, b"crashes the application");
+        assert!(poison(&w.bob).is_empty());
+        assert_eq!(w.bob.write(|b| b.give_back(&item)).unwrap(), comes_again);
     }
-    assert_eq!(w.bob.handle().as_deref(), Some("next"));
+    // It is so, and told, before anybody asks for more.
     w.settle();
     assert_eq!(w.alice.delivery(&bad), Delivery::Poison);
+    assert_eq!(poison(&w.bob), [b"crashes the application"]);
+    let peer = w.bob.read(|b| b.view_peer(w.bob.key()));
+    assert_eq!((peer.poison, peer.rejected, peer.unread), (1, 0, 1));
+    assert_eq!(w.bob.handle().as_deref(), Some("next"));
+    assert_eq!(poison(&w.bob).len(), 1);
+}
+
+/// Nobody is left to give the last one back.
+#[test]
+fn so_is_one_that_ends_its_process_each_time() {
+    let w = World::paired();
+    let bad = w.alice.send("ends the process").unwrap();
+    w.settle();
+    for _ in 0..5 {
+        assert_eq!(claim(&w.bob, "dead").body, b"ends the process");
+    }
+    assert_eq!(w.bob.claim_if("me", |process| process != "dead"), None);
+    w.settle();
+    assert_eq!(w.alice.delivery(&bad), Delivery::Poison);
+    assert_eq!(poison(&w.bob), [b"ends the process"]);
+}
+
+/// Its claim ran out, and another process is at the record: it must not lose it, least of all for good.
+#[test]
+fn who_gives_back_too_late_takes_it_from_nobody() {
+    let w = World::paired();
+    w.alice.send("takes long").unwrap();
+    w.settle();
+    for _ in 0..3 {
+        claim(&w.bob, "dead");
+    }
+    let late = claim(&w.bob, "dead");
+    let fifth = claim(&w.bob, "me");
+    assert!(w.bob.write(|b| b.give_back(&late)).unwrap());
+    assert_eq!(w.bob.claim("another"), None);
+    assert!(!w.bob.write(|b| b.give_back(&fifth)).unwrap());
+    assert!(w.bob.write(|b| b.give_back(&fifth)).unwrap(), "it is over");
+    assert_eq!(poison(&w.bob).len(), 1);
+}
+
+#[test]
+fn the_newest_are_shown_in_their_order() {
+    let w = World::paired();
+    for text in ["one", "two", "three"] {
+        w.alice.send(text).unwrap();
+    }
+    w.settle();
+    while let Some((n, _)) = w.bob.claim("me") {
+        w.bob.close(n, crate::agent::state::Inward::Poison);
+    }
+    let newest = w.bob.read(|b| b.list_poison(2)).into_iter().map(|item| item.body);
+    assert!(newest.eq([b"two".to_vec(), b"three".to_vec()]));
 }

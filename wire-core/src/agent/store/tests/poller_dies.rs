@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::harness::{Child, Place, SCHEMA, listen, part, say};
 use crate::agent::clock::Clock;
-use crate::agent::store::{PollLease, PollWatch, StoreFile};
+use crate::agent::error::Error;
+use crate::agent::store::{PollLease, PollWatch, StoreError, StoreFile};
 use crate::time::Timestamp;
 
 #[test]
@@ -48,7 +49,7 @@ fn a_holder_that_hangs_is_polled_past_until_it_moves_again() {
     clock.advance(Duration::from_millis(1));
     assert!(watch.is_silent(&other, clock.monotonic()).unwrap());
 
-    lease.beat().unwrap();
+    lease.beat(None).unwrap();
     assert!(!watch.is_silent(&other, clock.monotonic()).unwrap());
     clock.advance(PollWatch::SILENCE);
     assert!(watch.is_silent(&other, clock.monotonic()).unwrap());
@@ -65,4 +66,21 @@ fn a_new_holder_is_no_silent_one() {
     clock.advance(PollWatch::SILENCE);
     let _next = PollLease::try_acquire(&store).unwrap().unwrap();
     assert!(!watch.is_silent(&other, clock.monotonic()).unwrap());
+}
+
+/// A disk that is full cannot be told of by a row.
+#[test]
+fn what_the_holder_cannot_store_is_known_to_the_others_until_it_can() {
+    let place = Place::new();
+    let (holder, other) = (place.open(), place.open());
+    let mut lease = PollLease::try_acquire(&holder).unwrap().unwrap();
+    assert!(PollLease::failure_of_holder(&other).is_none());
+    let full = Error::Store(StoreError::DiskFull);
+    assert!(lease.is_news(Some(&full)));
+    lease.beat(Some(&full)).unwrap();
+    assert!(!lease.is_news(Some(&full)));
+    assert!(matches!(PollLease::failure_of_holder(&other), Some(StoreError::DiskFull)));
+    drop(lease);
+    let _next = PollLease::try_acquire(&other).unwrap().unwrap();
+    assert!(PollLease::failure_of_holder(&holder).is_none());
 }
