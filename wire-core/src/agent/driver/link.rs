@@ -305,13 +305,13 @@ impl Link {
                 });
             }
             Event::BoxRefused { mailbox, refusal } => {
+                // What was refused before is heard of once more when it was asked for twice.
+                let Some(own) = self.boxes.remove(&mailbox) else { return };
                 tracing::warn!(%refusal, "the relay refused a mailbox");
-                let own = self.boxes.remove(&mailbox);
                 self.resting.insert(mailbox, now.plus_millis(REFUSED_WAIT_MS));
-                let closing = own.filter(|own| own.closing.is_some());
-                match (closing, refusal) {
+                match (own.closing, refusal) {
                     // There is nothing to close.
-                    (Some(own), Refusal::NotFound) => self.identity.doubt_answer(Doubted::Closing(own.peer)),
+                    (Some(_), Refusal::NotFound) => self.identity.doubt_answer(Doubted::Closing(own.peer)),
                     _ if Doubted::is(refusal) => self.identity.doubt_answer(Doubted::Box(refusal)),
                     _ => self.shared.set_relay_state(&self.url, RelayState::Refuses(refusal)),
                 }
