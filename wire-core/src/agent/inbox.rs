@@ -22,7 +22,8 @@ use crate::time::Timestamp;
 ///
 /// Each is handed out to one process at a time, in the order of its peer. One that is dropped without
 /// [`Message::ack`] is handed out again, five times in all; then it is put aside as poison and its sender
-/// is told; see [`Agent::poison`]. Dropping a pending [`next`](Self::next) loses nothing.
+/// is told; see [`Agent::poison`]. One that is kept for more than ten minutes may be handed out again.
+/// Dropping a pending [`next`](Self::next), or the inbox itself, loses nothing and counts as no hand-out.
 pub struct Inbox {
     agent: Agent,
     next: Option<Pin<Box<dyn Future<Output = Result<Message>> + Send>>>,
@@ -86,6 +87,9 @@ impl Stream for Inbox {
         let next = self.next.get_or_insert_with(|| Box::pin(claim(agent)));
         let outcome = std::task::ready!(next.as_mut().poll(cx));
         self.next = None;
+        if let Ok(message) = &outcome {
+            message.handed.store(true, Ordering::Relaxed);
+        }
         Poll::Ready(Some(outcome))
     }
 }
@@ -137,15 +141,17 @@ pub struct Message {
     item: InboxItem,
     /// This handle holds the claim, and gives it back when it is dropped.
     claim: AtomicBool,
+    /// The application has got it. A claim that is dropped before was no hand-out.
+    handed: AtomicBool,
 }
 
 impl Message {
     fn claimed(agent: Agent, item: InboxItem) -> Self {
-        Self { agent, item, claim: AtomicBool::new(true) }
+        Self { agent, item, claim: AtomicBool::new(true), handed: AtomicBool::new(false) }
     }
 
     pub(crate) fn seen(agent: Agent, item: InboxItem) -> Self {
-        Self { agent, item, claim: AtomicBool::new(false) }
+        Self { agent, item, claim: AtomicBool::new(false), handed: AtomicBool::new(true) }
     }
 
     pub(crate) fn reply(agent: Agent, item: InboxItem) -> Self {
@@ -250,11 +256,16 @@ impl Message {
 
 impl Drop for Message {
     fn drop(&mut self) {
-        if self.claim.load(Ordering::Relaxed) {
-            let item = self.item.clone();
+        if !self.claim.load(Ordering::Relaxed) {
+            return;
+        }
+        let item = self.item.clone();
+        if self.handed.load(Ordering::Relaxed) {
             // The end of its last time is told to the peer.
             let sync = if item.is_last_attempt() { Sync::Now } else { Sync::Later };
             drop(self.agent.shared.worker.submit_with(sync, move |b| b.give_back(&item)));
+        } else {
+            drop(self.agent.shared.worker.submit_with(Sync::Later, move |b| b.unclaim(&item)));
         }
     }
 }

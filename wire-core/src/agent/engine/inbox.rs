@@ -140,6 +140,17 @@ impl Batch<'_> {
         Ok(true)
     }
 
+    /// Takes back a claim of which nobody heard: it was no hand-out.
+    pub(crate) fn unclaim(&mut self, item: &InboxItem) -> Result<(), Error> {
+        self.tx
+            .prepare_cached(
+                "UPDATE inbox SET claimed_by = NULL, claimed_at = NULL, attempts = attempts - 1
+                 WHERE n = ? AND attempts = ? AND claimed_by IS NOT NULL",
+            )?
+            .execute(params![item.n, item.attempt])?;
+        Ok(())
+    }
+
     /// Lets go of a claim.
     pub(crate) fn release(&mut self, n: i64) -> Result<(), Error> {
         self.tx
