@@ -25,7 +25,10 @@ impl Agent {
     pub async fn synced(&self) -> Result<()> {
         let shared = &self.shared;
         let mut looked = shared.looked.subscribe();
-        looked.wait_for(|looked| *looked).await.map_err(|_| Error::Closed)?;
+        tokio::select! {
+            looked = looked.wait_for(|looked| *looked) => looked.map_err(|_| Error::Closed)?,
+            () = shared.closed() => return Err(Error::Closed),
+        };
         let mut asked = JoinSet::new();
         for own in shared.worker.read(|b| b.own_boxes()).await? {
             if own.closing.is_none() {
@@ -39,9 +42,9 @@ impl Agent {
             if let Err(error @ (Error::RelayMismatch { url } | Error::ClockSkew { url, .. })) = &head {
                 shared.set_relay_state(url, RelayState::of(error));
             }
-            heads.extend(head?);
+            heads.push(head?);
         }
-        shared.wait_for(move |b| Ok(has_read(&b.own_boxes()?, &heads).then_some(()))).await
+        shared.read_up_to(heads).await
     }
 
     /// Waits until nothing is left that could be told to a relay now: messages, acknowledgements, steps
@@ -119,6 +122,22 @@ impl Agent {
             };
             changed.map_err(|_| Error::Closed)?;
         }
+    }
+}
+
+impl Shared {
+    /// Waits until all that a peer has posted to us by now is in the store.
+    pub(crate) async fn heard_out(self: &Arc<Self>, peer: PeerKey) -> Result<()> {
+        let boxes = self.worker.read(|b| b.own_boxes()).await?;
+        match boxes.into_iter().find(|own| own.peer == peer && own.closing.is_none()) {
+            Some(own) => self.read_up_to(vec![unread(self.clone(), own).await?]).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn read_up_to(&self, heads: Vec<Option<(MailboxId, Cursor)>>) -> Result<()> {
+        let heads: Vec<_> = heads.into_iter().flatten().collect();
+        self.wait_for(move |b| Ok(has_read(&b.own_boxes()?, &heads).then_some(()))).await
     }
 }
 

@@ -286,8 +286,13 @@ impl Agent {
 
     /// Waits until what this process knows of any relay changes, counted from this call.
     pub fn relay_changed(&self) -> impl Future<Output = Result<()>> + use<> {
-        let mut changes = self.shared.relay_changes();
-        async move { changes.changed().await.map_err(|_| Error::Closed) }
+        let (mut changes, closed) = (self.shared.relay_changes(), self.shared.closed());
+        async move {
+            tokio::select! {
+                changed = changes.changed() => changed.map_err(|_| Error::Closed),
+                () = closed => Err(Error::Closed),
+            }
+        }
     }
 
     /// Tries at once what waits for its back-off.
