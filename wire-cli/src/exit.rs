@@ -104,8 +104,14 @@ pub(crate) fn exit_of_unfetched(code: &str) -> u8 {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        // A command that fails has queued nothing: that something is kept is said of a message that waits.
         let hint = match &error {
-            Error::Transport(_) => Some("check the address (WIRE_RELAY), or start a relay: wire relay serve"),
+            Error::Transport(_) | Error::NotARelay { .. } => {
+                Some("check the address (WIRE_RELAY), or start a relay: wire relay serve")
+            }
+            Error::RelayMismatch { .. } => {
+                Some("nothing was sent to it; ask its operator, or use another relay (WIRE_RELAY)")
+            }
             other => other.hint(),
         };
         Self::Said {
@@ -162,6 +168,7 @@ mod tests {
                 "session_frozen",
                 "not_text",
                 "internal",
+                "closed",
                 "store",
             ],
         );
@@ -198,6 +205,17 @@ mod tests {
     fn seven_is_a_limit() {
         check(7, &["quota", "too_large", "disk_full"]);
         assert_eq!(Failure::from(Error::TooLarge { len: 2, max: 1 }).exit(), 7);
+    }
+
+    /// What fails queues nothing, so it must not say that something goes out later.
+    #[test]
+    fn an_error_of_a_relay_says_what_to_do_and_promises_nothing() {
+        let url = "http://127.0.0.1:1".to_owned();
+        for error in [Error::NotARelay { url: url.clone() }, Error::RelayMismatch { url }] {
+            let code = error.code();
+            let Failure::Said { hint: Some(hint), .. } = Failure::from(error) else { panic!("{code}") };
+            assert!(hint.contains("WIRE_RELAY") && !hint.contains("queued"), "{code}: {hint}");
+        }
     }
 
     #[test]

@@ -31,7 +31,10 @@ pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &SendArgs) -> Result<u8,
     let sent = message.await?;
     if let Some(answered) = &answered {
         // After the answer is stored: a crash in between shows the message again, and loses no answer.
-        answered.ack().await?;
+        match answered.ack().await {
+            Ok(()) | Err(Error::Settled { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     let sent = on_its_way(agent, sent).await?;
     show(ctx, agent, &peer, sent, begun.elapsed()).await

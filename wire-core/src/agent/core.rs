@@ -77,6 +77,8 @@ pub(crate) struct Shared {
     /// What the store of this agent did not take.
     pub(crate) unstored: Unstored,
     troubles_changed: watch::Sender<u64>,
+    /// For those who wait for what only an open agent does.
+    closed: watch::Sender<bool>,
 }
 
 struct Running {
@@ -133,6 +135,7 @@ impl Agent {
             refusals: Mutex::new(BTreeMap::new()),
             unstored: Unstored::default(),
             troubles_changed: watch::Sender::new(0),
+            closed: watch::Sender::new(false),
         });
         let own = shared.config.relay().as_str().to_owned();
         if let Some(known) = shared.worker.read(move |b| b.relay(&own)).await? {
@@ -168,7 +171,10 @@ impl Agent {
 
     /// Ends what runs for this agent in this process, after the steps that were handed in. Everything
     /// that is queued stays on the disk and goes out when the agent is opened again.
+    ///
+    /// For its clones everything ends with [`Error::Closed`], waits too.
     pub async fn close(self) {
+        self.shared.closed.send_replace(true);
         self._running.stop.notify_one();
         let driver = self._running.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(driver) = driver {
@@ -325,6 +331,14 @@ impl Shared {
     /// Rises when anything changes that [`Agent::trouble`] and [`Agent::trouble_with`] tell.
     pub(crate) fn trouble_changes(&self) -> watch::Receiver<u64> {
         self.troubles_changed.subscribe()
+    }
+
+    /// Ends when the agent is closed, and keeps nothing of it.
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + use<> {
+        let mut closed = self.closed.subscribe();
+        async move {
+            let _ = closed.wait_for(|closed| *closed).await;
+        }
     }
 
     /// Looks again and again until `look` finds something: after each change of the store, here or in

@@ -2,6 +2,7 @@
 
 use super::config::ConfigError;
 use super::relay_url::{PeerRelayError, RelayUrlError};
+use super::state::Delivery;
 use super::store::StoreError;
 use super::transport::TransportError;
 use crate::mailbox::Refusal;
@@ -119,6 +120,12 @@ pub enum Error {
     /// No record with this id.
     #[error("no such message")]
     UnknownMessage,
+    /// The sender was told something else of the message before, and that is final.
+    #[error("the message is settled already: {state}")]
+    Settled {
+        /// What the sender was told.
+        state: Delivery,
+    },
     /// Too much is under way to the peer. Nothing was queued.
     #[error("{waiting} messages to {peer} are not acknowledged yet; nothing was queued")]
     Backpressure {
@@ -185,10 +192,11 @@ impl Error {
             Self::PairingIncomplete | Self::NotPaired { .. } | Self::UnknownPeer => "not_paired",
             Self::Pairing(_) => "wrong_code",
             Self::SessionFrozen { .. } => "session_frozen",
-            Self::UnknownMessage => "usage",
+            Self::UnknownMessage | Self::Settled { .. } => "usage",
             Self::WaitOver => "wait_over",
             Self::NotText => "not_text",
-            Self::Closed | Self::Internal(_) => "internal",
+            Self::Closed => "closed",
+            Self::Internal(_) => "internal",
         }
     }
 
@@ -223,6 +231,7 @@ impl Error {
                 "choose another name with --name, or none: a peer that pairs again keeps its name"
             }
             Self::UnknownMessage => "see what waits: wire inbox; what is under way: wire status",
+            Self::Settled { .. } => "nothing was changed; to answer it all the same: wire send --re ID",
             Self::Backpressure { .. } => "wait until the peer has fetched what is under way",
             Self::TooLarge { .. } => "send a shorter body",
             Self::WaitOver => "what was waited for goes on; ask for it again later",

@@ -66,8 +66,10 @@ impl Agent {
     pub async fn reply(&self, id: &RecordId, body: impl Into<Body>) -> Result<Sent> {
         let message = self.received(id).await?;
         let sent = message.reply_with(body).await?;
-        message.ack().await?;
-        Ok(sent)
+        match message.ack().await {
+            Ok(()) | Err(Error::Settled { .. }) => Ok(sent),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -220,6 +222,9 @@ impl Message {
 
     /// Says that the application has processed it. When this returns the word is on this disk, and the
     /// sender gets it signed. Again is the same.
+    ///
+    /// # Errors
+    /// [`Error::Settled`] where the sender was told something else: it was rejected, or put aside.
     pub async fn ack(&self) -> Result<()> {
         self.close(Inward::Processed).await
     }

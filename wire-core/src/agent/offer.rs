@@ -12,10 +12,7 @@ use super::peer::Peer;
 use super::relay_api::RelayApi;
 use super::views::PeerInfo;
 use crate::mailbox::{Allocate, Claim, ClientToken, Rendezvous, Right, Slot};
-use crate::pairing::{Code, Context, Initiator, PairingSecret};
-
-/// Fewest words of a code: 33 bits.
-const MIN_WORDS: usize = 3;
+use crate::pairing::{Code, Context, Initiator, PairingSecret, SecretWords};
 
 /// What a pairing should be like.
 #[derive(Clone, Debug)]
@@ -32,7 +29,7 @@ pub struct PairOptions {
 
 impl Default for PairOptions {
     fn default() -> Self {
-        Self { name: None, words: MIN_WORDS, verify: false }
+        Self { name: None, words: SecretWords::MIN, verify: false }
     }
 }
 
@@ -58,8 +55,11 @@ impl PairOptions {
         self
     }
 
-    /// A name that cannot be had is refused before a code or a link is made or spent.
+    /// What cannot be had is refused before a code or a link is made or spent.
     pub(super) async fn check(&self, shared: &Shared) -> Result<()> {
+        if !(SecretWords::MIN..=SecretWords::MAX).contains(&self.words) {
+            return Err(Error::usage("a code has 3 to 8 words"));
+        }
         let name = self.name.clone();
         shared.worker.read(move |b| b.check_wish(name.as_deref())).await
     }

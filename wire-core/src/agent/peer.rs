@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::core::{Agent, within};
 use super::engine::{Batch, Outgoing, PeerKey, Stage};
+use super::entropy::jitter;
 use super::error::{Error, Result};
 use super::inbox::Message;
 use super::views::{PeerInfo, Sent};
@@ -14,6 +15,9 @@ use crate::time::Timestamp;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const BYTES: &str = "application/octet-stream";
+/// How long it is at most until a relay is asked again what it still holds of a peer that has ended the
+/// pairing.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// A body and its media type.
 #[derive(Clone, PartialEq, Eq)]
@@ -117,15 +121,46 @@ impl Peer {
     }
 
     async fn reply(&self, ask: RecordId) -> Result<Message> {
-        let key = self.key;
-        let look = move |b: &Batch<'_>| {
-            let reply = b.reply_to(key, &ask)?;
-            let end = b.delivery(&ask)?.and_then(|row| row.end());
-            if reply.is_some() { Ok(reply) } else { end.map_or(Ok(None), Err) }
+        let (key, shared) = (self.key, &self.agent.shared);
+        let look = move |b: &Batch<'_>| b.reply_to(key, &ask);
+        let item = tokio::select! {
+            item = shared.wait_for(look) => item?,
+            end = self.last_word(ask) => {
+                let end = end?;
+                // It may be what came last.
+                shared.worker.read(look).await?.ok_or(end)?
+            }
         };
-        let item = self.agent.shared.wait_for(look).await?;
         Ok(Message::reply(self.agent.clone(), item))
     }
+
+    /// Waits until no reply to an ask can come any more, and says why. A peer that has ended the pairing may
+    /// have replied before that: all that it has posted is read first.
+    async fn last_word(&self, ask: RecordId) -> Result<Error> {
+        let shared = &self.agent.shared;
+        let mut heard_out = false;
+        loop {
+            let look = move |b: &Batch<'_>| {
+                let row = b.delivery(&ask)?.ok_or(Error::UnknownMessage)?;
+                Ok(row.stage.end(&row.peer_name).map(|end| (row, end)))
+            };
+            let (row, end) = shared.wait_for(look).await?;
+            if heard_out || row.end().is_some() || !row.stage.hears() {
+                return Ok(end);
+            }
+            match shared.heard_out(self.key).await {
+                Ok(()) => heard_out = true,
+                Err(error @ (Error::Closed | Error::Store(_))) => return Err(error),
+                Err(_) => pause().await,
+            }
+        }
+    }
+}
+
+/// Between two tries to hear a peer out.
+#[expect(clippy::disallowed_methods, reason = "it waits between two tries")]
+async fn pause() {
+    tokio::time::sleep(jitter(RETRY)).await;
 }
 
 fn draft(kind: Kind, body: Body) -> Outgoing {
@@ -240,9 +275,14 @@ impl Ask {
     /// Waits for the reply. Dropping the future only detaches: the reply is kept, and a later call gets
     /// it. It becomes `processed` when the message is acknowledged.
     ///
+    /// It waits as long as a reply can come: [`AskMessage::wait`] bounds that. That the *peer* has ended the
+    /// pairing is learnt from its relay by the next post to it, and while nothing is posted it is not known:
+    /// an ask that the peer has received is then waited for.
+    ///
     /// # Errors
-    /// [`Error::Ended`], [`Error::Revoked`] and the like, as soon as no reply can come any more because of
-    /// how the pairing stands.
+    /// As soon as it is known that no reply can come any more because of how the pairing stands:
+    /// [`Error::Revoked`], [`Error::Replaced`] and [`Error::SessionFrozen`] at once, for nothing that the peer
+    /// says is taken then; [`Error::Ended`] when all that the peer had posted before is read.
     pub async fn reply(&self) -> Result<Message> {
         self.peer.reply(self.id).await
     }

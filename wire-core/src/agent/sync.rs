@@ -26,7 +26,10 @@ impl Agent {
     pub async fn synced(&self) -> Result<()> {
         let shared = &self.shared;
         let mut looked = shared.looked.subscribe();
-        looked.wait_for(|looked| *looked).await.map_err(|_| Error::Closed)?;
+        tokio::select! {
+            looked = looked.wait_for(|looked| *looked) => looked.map_err(|_| Error::Closed)?,
+            () = shared.closed() => return Err(Error::Closed),
+        };
         let mut asked = JoinSet::new();
         for own in shared.worker.read(|b| b.own_boxes()).await? {
             if own.closing.is_none() {
@@ -40,31 +43,25 @@ impl Agent {
             if let Err(error @ (Error::RelayMismatch { url } | Error::ClockSkew { url, .. })) = &head {
                 shared.set_relay_state(url, RelayState::of(error));
             }
-            heads.extend(head?);
+            heads.push(head?);
         }
-        self.until(
-            |b| b.own_boxes(),
-            |boxes| match has_read(&boxes, &heads) {
-                true => Some(Ok(())),
-                false => shared.unstored.failure().map(Err),
-            },
-        )
-        .await?
+        shared.read_up_to(heads).await
     }
 
     /// Waits until nothing is left that could be told to a relay now: messages, acknowledgements, steps
     /// of a pairing, the end of one. What waits for a relay that does not answer is not waited for.
     pub async fn drained(&self) -> Result<()> {
         let shared = self.shared.clone();
-        self.until(owed_to, move |owed| {
-            owed.iter()
-                .all(|(url, peer)| {
-                    peer.is_some_and(|peer| shared.refusal(peer).is_some())
-                        || is_trouble(&shared.relay_state(url))
-                })
-                .then_some(())
-        })
-        .await
+        self.shared
+            .until(owed_to, move |owed| {
+                owed.iter()
+                    .all(|(url, peer)| {
+                        peer.is_some_and(|peer| shared.refusal(peer).is_some())
+                            || is_trouble(&shared.relay_state(url))
+                    })
+                    .then_some(())
+            })
+            .await
     }
 
     /// Waits until the relay has a record of ours, or it is known why it does not take it now: the state
@@ -80,21 +77,22 @@ impl Agent {
             let peer = b.view_peer(row.peer)?;
             Ok((row, peer))
         };
-        self.until(look, move |(row, peer)| {
-            // These pass in a moment.
-            let passing = |r: &Refusal| matches!(r, Refusal::Rate { .. } | Refusal::Unavailable { .. });
-            let refused = shared.refusal(row.peer).is_some_and(|refusal| !passing(&refusal));
-            if row.state >= Delivery::Relayed && row.state != Delivery::Revoked {
-                Some(Ok(Sent::of(row, shared.now())))
-            } else if let Some(end) = row.end() {
-                Some(Err(end))
-            } else if refused || is_trouble(&shared.relay_state(&peer.relay)) {
-                Some(Ok(Sent::of(row, shared.now())))
-            } else {
-                None
-            }
-        })
-        .await?
+        self.shared
+            .until(look, move |(row, peer)| {
+                // These pass in a moment.
+                let passing = |r: &Refusal| matches!(r, Refusal::Rate { .. } | Refusal::Unavailable { .. });
+                let refused = shared.refusal(row.peer).is_some_and(|refusal| !passing(&refusal));
+                if row.state >= Delivery::Relayed && row.state != Delivery::Revoked {
+                    Some(Ok(Sent::of(row, shared.now())))
+                } else if let Some(end) = row.end() {
+                    Some(Err(end))
+                } else if refused || is_trouble(&shared.relay_state(&peer.relay)) {
+                    Some(Ok(Sent::of(row, shared.now())))
+                } else {
+                    None
+                }
+            })
+            .await?
     }
 
     /// Asks the agent's own relay who it is.
@@ -106,6 +104,30 @@ impl Agent {
             .set_relay_state(own, outcome.as_ref().map_or_else(RelayState::of, |_| RelayState::Reachable));
         outcome.map(|_| ())
     }
+}
+
+impl Shared {
+    /// Waits until all that a peer has posted to us by now is in the store.
+    pub(crate) async fn heard_out(self: &Arc<Self>, peer: PeerKey) -> Result<()> {
+        let boxes = self.worker.read(|b| b.own_boxes()).await?;
+        match boxes.into_iter().find(|own| own.peer == peer && own.closing.is_none()) {
+            Some(own) => self.read_up_to(vec![unread(self.clone(), own).await?]).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the store has read as far, or is known not to take what comes.
+    async fn read_up_to(&self, heads: Vec<Option<(MailboxId, Cursor)>>) -> Result<()> {
+        let heads: Vec<_> = heads.into_iter().flatten().collect();
+        self.until(
+            |b| b.own_boxes(),
+            |boxes| match has_read(&boxes, &heads) {
+                true => Some(Ok(())),
+                false => self.unstored.failure().map(Err),
+            },
+        )
+        .await?
+    }
 
     /// Looks, and judges what was seen, again after each change of the store or of what holds it up.
     async fn until<S: Send + 'static, T>(
@@ -113,12 +135,12 @@ impl Agent {
         look: impl Fn(&Batch<'_>) -> Result<S> + Clone + Send + 'static,
         judge: impl Fn(S) -> Option<T>,
     ) -> Result<T> {
-        let mut store = self.shared.worker.changes();
-        let mut troubles = self.shared.trouble_changes();
+        let mut store = self.worker.changes();
+        let mut troubles = self.trouble_changes();
         loop {
             store.mark_unchanged();
             troubles.mark_unchanged();
-            if let Some(verdict) = judge(self.shared.worker.read(look.clone()).await?) {
+            if let Some(verdict) = judge(self.worker.read(look.clone()).await?) {
                 return Ok(verdict);
             }
             let changed = tokio::select! {

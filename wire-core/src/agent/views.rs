@@ -290,8 +290,13 @@ impl Agent {
     /// Waits until what this process knows of any relay, or of what the own store does not take, changes,
     /// counted from this call.
     pub fn trouble_changed(&self) -> impl Future<Output = Result<()>> + use<> {
-        let mut changes = self.shared.trouble_changes();
-        async move { changes.changed().await.map_err(|_| Error::Closed) }
+        let (mut changes, closed) = (self.shared.trouble_changes(), self.shared.closed());
+        async move {
+            tokio::select! {
+                changed = changes.changed() => changed.map_err(|_| Error::Closed),
+                () = closed => Err(Error::Closed),
+            }
+        }
     }
 
     /// Tries at once what waits for its back-off.

@@ -167,14 +167,23 @@ impl Header {
 
     /// Whether a receiver would take these fields.
     pub(super) fn check(&self) -> Result<(), Malformed> {
-        let times = [self.ts.as_millis(), self.exp.unwrap_or_default().as_millis()];
         let fits = (1..=MAX_NUMBER).contains(&self.seq)
-            && times.into_iter().all(|t| t <= MAX_NUMBER)
+            && Self::takes_time(self.ts)
+            && self.exp.is_none_or(Self::takes_time)
             && self.ack.is_in_bounds()
             && self.ack.is_plain()
             && Kind::is_plain(self.kind.as_str())
-            && self.ctype.len() <= MAX_CONTENT_TYPE
-            && self.ctype.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+            && Self::takes_content_type(&self.ctype);
         if fits { Ok(()) } else { Err(Malformed) }
+    }
+
+    /// Whether a header takes this media type.
+    pub(crate) fn takes_content_type(text: &str) -> bool {
+        text.len() <= MAX_CONTENT_TYPE && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+    }
+
+    /// Whether a header takes this time.
+    pub(crate) fn takes_time(at: Timestamp) -> bool {
+        at.as_millis() <= MAX_NUMBER
     }
 }

@@ -168,7 +168,7 @@ impl Batch<'_> {
             .prepare_cached("UPDATE inbox SET state = ?, claimed_by = NULL WHERE n = ? AND state IN (1, 2) RETURNING peer")?
             .query_row(params![state as i64, n], |r| r.get(0))
             .optional()?;
-        let Some(peer) = peer else { return Ok(()) };
+        let Some(peer) = peer else { return self.settled_as(n, state) };
         self.with_peer(PeerKey(peer), |batch, p| {
             p.heard.get_or_insert_default();
             batch.advance_proc(p)

@@ -54,7 +54,7 @@ impl Stage {
     }
 
     /// Whether what the peer said is taken.
-    pub(super) fn hears(self) -> bool {
+    pub(crate) fn hears(self) -> bool {
         self <= Self::Ended
     }
 

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::{Batch, PeerKey, Stage};
 use crate::agent::error::Error;
-use crate::agent::state::Delivery;
+use crate::agent::state::{Delivery, Inward};
 use crate::identity::Root;
 use crate::record::RecordId;
 use crate::time::Timestamp;
@@ -135,6 +135,26 @@ impl Batch<'_> {
         let mut statement = self.tx.prepare_cached(OPEN_DELIVERIES)?;
         let rows = statement.query_map([max], delivery_row)?.collect::<Result<Vec<_>, _>>()?;
         rows.into_iter().map(delivery_of).collect()
+    }
+}
+
+impl Batch<'_> {
+    /// What is said of a record that is settled already has to be what its sender was told of it. Where the
+    /// pairing is over nobody was told anything, and `poison` is no word of an application.
+    pub(super) fn settled_as(&self, n: i64, said: Inward) -> Result<(), Error> {
+        let (state, stage): (i64, i64) = self
+            .tx
+            .prepare_cached(
+                "SELECT i.state, p.state FROM inbox i JOIN peer p ON p.id = i.peer WHERE i.n = ?",
+            )?
+            .query_row([n], |r| Ok((r.get(0)?, r.get(1)?)))
+            .optional()?
+            .ok_or(Error::UnknownMessage)?;
+        if state == said as i64 || said == Inward::Poison || !Stage::from_store(stage)?.is_live() {
+            return Ok(());
+        }
+        // Both sides count what is settled alike.
+        Err(Error::Settled { state: Delivery::from_store(state)? })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::agent::error::Error;
 use crate::agent::state::Delivery;
 use crate::encoding::cbor;
 use crate::envelope::EnvelopeHash;
-use crate::record::{Draft, Kind, MAX_BODY, RecordId, SignedRecord};
+use crate::record::{Draft, Header, Kind, MAX_BODY, RecordId, SignedRecord};
 use crate::session::{Lane, SessionError};
 use crate::time::Timestamp;
 
@@ -45,6 +45,12 @@ impl Batch<'_> {
         }
         if out.key.as_ref().is_some_and(|k| k.is_empty() || k.len() > MAX_KEY) {
             return Err(Error::usage("a key has 1 to 128 bytes"));
+        }
+        if !Header::takes_content_type(&out.ctype) {
+            return Err(Error::usage("a content type has at most 128 bytes of visible ASCII"));
+        }
+        if out.exp.is_some_and(|at| !Header::takes_time(at)) {
+            return Err(Error::usage("a message has to expire within 2^53 ms of 1970"));
         }
         if let Some(found) = self.by_key(peer, &out)? {
             return Ok(found);
@@ -92,7 +98,7 @@ impl Batch<'_> {
         let mut chain = p.own;
         let record = chain
             .sign(self.engine.identity.key(), &p.link, ack, self.now, draft, &mut os_rng())
-            .map_err(|_| Error::usage("the content type must be at most 128 bytes of visible ASCII"))?;
+            .map_err(|_| Error::Internal("signing failed"))?;
         let envelope = seal(p, Lane::Ordinary, &record.to_payload())?;
         p.own = chain;
         p.unacked += envelope.len() as u64;

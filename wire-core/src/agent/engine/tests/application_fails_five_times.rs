@@ -1,6 +1,7 @@
 use super::harness::{Side, World};
-use crate::agent::engine::{Handed, InboxItem};
-use crate::agent::state::Delivery;
+use crate::agent::engine::{Handed, InboxItem, Stage};
+use crate::agent::error::Error;
+use crate::agent::state::{Delivery, Inward};
 
 fn claim(side: &Side, process: &str) -> Box<InboxItem> {
     match side.write(|b| b.claim_next(process, |process| process != "dead")).unwrap() {
@@ -76,8 +77,39 @@ fn the_newest_are_shown_in_their_order() {
     }
     w.settle();
     while let Some((n, _)) = w.bob.claim("me") {
-        w.bob.close(n, crate::agent::state::Inward::Poison);
+        w.bob.close(n, Inward::Poison);
     }
     let newest = w.bob.read(|b| b.list_poison(2)).into_iter().map(|item| item.body);
     assert!(newest.eq([b"two".to_vec(), b"three".to_vec()]));
+}
+
+/// What the sender was told is final: who says something else hears of it.
+#[test]
+fn what_is_settled_cannot_be_settled_otherwise() {
+    let w = World::paired();
+    let sent = ["poison", "refused", "processed"].map(|text| w.alice.send(text).unwrap());
+    w.settle();
+    let close = |n, state| w.bob.write(|b| b.close(n, state));
+    let settled = |n, state| match close(n, state) {
+        Err(Error::Settled { state }) => state,
+        other => panic!("{other:?}"),
+    };
+    let mut rows = Vec::new();
+    for state in [Inward::Poison, Inward::Refused, Inward::Processed] {
+        let (n, _) = w.bob.claim("me").unwrap();
+        close(n, state).unwrap();
+        close(n, state).expect("again is the same");
+        rows.push(n);
+    }
+    assert_eq!(settled(rows[0], Inward::Processed), Delivery::Poison);
+    assert_eq!(settled(rows[0], Inward::Refused), Delivery::Poison);
+    assert_eq!(settled(rows[1], Inward::Processed), Delivery::Refused);
+    assert_eq!(settled(rows[2], Inward::Refused), Delivery::Processed);
+    close(rows[2], Inward::Poison).expect("who was late to put it aside has nothing to say");
+    w.settle();
+    let told = sent.map(|id| w.alice.delivery(&id));
+    assert_eq!(told, [Delivery::Poison, Delivery::Refused, Delivery::Processed]);
+
+    w.bob.write(|b| b.retire(w.bob.key(), Stage::Revoked)).unwrap();
+    close(rows[1], Inward::Processed).expect("nobody is told anything any more");
 }

@@ -14,6 +14,7 @@ mod envelope_is_hostile;
 mod envelope_is_lost;
 mod envelope_is_unopenable;
 mod envelopes_come_out_of_order;
+mod field_is_out_of_bounds;
 mod hello_comes_both_ways;
 mod invite_is_over;
 mod message_goes_each_way;
