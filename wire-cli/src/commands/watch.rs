@@ -34,13 +34,14 @@ struct HandedDoc<'a> {
 impl HandedDoc<'_> {
     fn line(&self) -> String {
         let how = match self.exit {
-            Some(0) => return format!("✓ {}  processed", self.id),
+            Some(0) if self.state == "processed" => return format!("✓ {}  processed", self.id),
             Some(code) => format!("exit {code}"),
             None => "killed".to_owned(),
         };
         let then = match self.state {
+            "released" => "it comes again",
             "poison" => "it was put aside, and the sender is told so; see: wire inbox --dead",
-            _ => "it comes again",
+            _ => "another process has settled it",
         };
         format!("{}  {how}: {then}", self.id)
     }
@@ -86,8 +87,12 @@ async fn exec(out: Output, agent: &Agent, command: &str, stuck: &Stuck) -> Resul
         let exit = hand(out, command, &MessageDoc::new(&message)).await?;
         let id = message.id();
         let state = if exit == Some(0) {
-            patiently(stuck, async || message.ack().await).await?;
-            "processed"
+            match patiently(stuck, async || message.ack().await).await {
+                Ok(()) => "processed",
+                // Meanwhile another process had it, and what the sender was told stays.
+                Err(Error::Settled { state }) => state.as_str(),
+                Err(error) => return Err(error.into()),
+            }
         } else if patiently(stuck, async || message.release().await).await? {
             "released"
         } else {

@@ -229,7 +229,11 @@ impl Message {
         self.close(Inward::Processed).await
     }
 
-    /// Says that the application does not take it; the sender gets that signed, as `refused`.
+    /// Says that the application does not take it; the sender gets that signed, as `refused`. Again is the
+    /// same.
+    ///
+    /// # Errors
+    /// [`Error::Settled`] if the sender was told something else before.
     pub async fn reject(&self) -> Result<()> {
         self.close(Inward::Refused).await
     }
