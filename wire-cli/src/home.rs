@@ -58,7 +58,7 @@ impl Ctx {
     pub(crate) async fn open(&self) -> Result<Agent, Failure> {
         let config = self.config()?;
         // What is left of an agent is no reason to make another: opening it says what is missing.
-        if ["agent.db", "next.key"].iter().any(|file| config.folder().join(file).exists()) {
+        if ["agent.db", "agent.db-wal", "next.key"].iter().any(|file| config.folder().join(file).exists()) {
             return self.create().await;
         }
         let message = format!("there is no agent named {} here; pairing makes one", config.name());

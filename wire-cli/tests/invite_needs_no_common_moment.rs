@@ -14,6 +14,8 @@ fn an_invite_is_completed_without_both_being_on_line_at_once() {
     assert_eq!((invite["state"].as_str(), exit), (Some("pending"), 0), "{invite}");
     let link = invite["link"].as_str().unwrap();
     assert!(link.starts_with(&format!("http://{}/j#1.", world.address)), "{link}");
+    let own = alice.run_with(&["join", "-"], link).failed(2);
+    assert!(own.contains("own link"), "{own}");
     let joined = bob.run_with(&["--json", "join", "--wait", "0s"], link).ok().stdout;
     assert!(joined.contains(r#""state":"pending""#), "{joined}");
 

@@ -90,6 +90,10 @@ fn what_is_queued_for_who_has_revoked_us_is_given_up_and_whoever_waits_is_told()
     let (status, exit) = bob.json(&["status", &relayed]);
     assert!(["relayed", "received"].map(Some).contains(&status["state"].as_str()), "{status}");
     assert_eq!(exit, 0);
+    // All that she had said is read, and there will be no more.
+    let (status, exit) = bob.json(&["status", &relayed, "--wait"]);
+    assert!(["relayed", "received"].map(Some).contains(&status["state"].as_str()), "{status}");
+    assert_eq!((status["why"]["code"].as_str(), exit), (Some("revoked"), 4), "{status}");
 
     pair_again(&alice, &bob);
     for id in &queued {

@@ -140,8 +140,14 @@ impl Agent {
         let link = InviteLink::parse(link)?;
         let shared = &self.shared;
         let id = link.id;
-        if shared.worker.read(move |b| b.invite(&id)).await?.is_some() {
-            return Ok(FollowedInvite { agent: self.clone(), id });
+        match shared.worker.read(move |b| b.invite(&id)).await?.map(|row| row.step) {
+            None => {}
+            Some(InviteStep::Offered | InviteStep::Confirming) => {
+                return Err(Error::usage("that is this agent's own link: the other side has to follow it"));
+            }
+            Some(InviteStep::Joined | InviteStep::Over) => {
+                return Ok(FollowedInvite { agent: self.clone(), id });
+            }
         }
         options.check(shared).await?;
         let (url, reach) = shared.contact(link.origin.as_str(), true)?;

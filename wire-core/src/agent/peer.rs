@@ -134,14 +134,14 @@ impl Peer {
         Ok(Message::reply(self.agent.clone(), item))
     }
 
-    /// Waits until no reply to an ask can come any more, and says why. A peer that has ended the pairing may
-    /// have replied before that: all that it has posted is read first.
-    async fn last_word(&self, ask: RecordId) -> Result<Error> {
+    /// Waits until no word of a record, and no reply to it, can come any more, and says why. A peer that has
+    /// ended the pairing may have said something before that: all that it has posted is read first.
+    pub(super) async fn last_word(&self, id: RecordId) -> Result<Error> {
         let shared = &self.agent.shared;
         let mut heard_out = false;
         loop {
             let look = move |b: &Batch<'_>| {
-                let row = b.delivery(&ask)?.ok_or(Error::UnknownMessage)?;
+                let row = b.delivery(&id)?.ok_or(Error::UnknownMessage)?;
                 Ok(row.stage.end(&row.peer_name).map(|end| (row, end)))
             };
             let (row, end) = shared.wait_for(look).await?;

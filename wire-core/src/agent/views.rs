@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::core::Agent;
-use super::engine::{DeliveryRow, PeerView, Stage};
+use super::engine::{Batch, DeliveryRow, PeerView, Stage};
 use super::error::{Error, Result};
 use super::peer::Peer;
 use super::state::Delivery;
@@ -257,17 +257,30 @@ impl Agent {
         row.map(|row| Sent::of(row, self.shared.now())).ok_or(Error::UnknownMessage)
     }
 
-    /// Waits until a record that we sent got at least so far, or is final.
+    /// Waits until a record that we sent got at least so far, or is final, or no word of it can come any
+    /// more: [`Sent::end`] says why. What the peer had posted before it ended the pairing is read first.
     pub async fn wait_for(&self, id: &RecordId, least: Delivery) -> Result<Sent> {
-        let id = *id;
-        let row = self
-            .shared
-            .wait_for(move |b| {
-                let row = b.delivery(&id)?.ok_or(Error::UnknownMessage)?;
-                Ok(Some(row).filter(|row| row.state >= least || row.end().is_some()))
-            })
-            .await?;
-        Ok(Sent::of(row, self.shared.now()))
+        let (id, shared) = (*id, &self.shared);
+        let look = move |b: &Batch<'_>| b.delivery(&id)?.ok_or(Error::UnknownMessage);
+        let peer = Peer::new(self.clone(), shared.worker.read(look).await?.peer);
+        let reached = move |row: &DeliveryRow| row.state >= least || row.end().is_some();
+        tokio::select! {
+            biased;
+            row = shared.wait_for(move |b| Ok(Some(look(b)?).filter(reached))) => {
+                Ok(Sent::of(row?, shared.now()))
+            }
+            end = peer.last_word(id) => {
+                let end = end?;
+                // It may be what came last.
+                let row = shared.worker.read(look).await?;
+                let is_reached = reached(&row);
+                let mut sent = Sent::of(row, shared.now());
+                if !is_reached {
+                    sent.end = Some(Trouble::from(&end));
+                }
+                Ok(sent)
+            }
+        }
     }
 
     /// The newest records that are not final yet, at most `max`.

@@ -50,7 +50,7 @@ impl Batch<'_> {
             return Err(Error::usage("a content type has at most 128 bytes of visible ASCII"));
         }
         if out.exp.is_some_and(|at| !Header::takes_time(at)) {
-            return Err(Error::usage("a message has to expire within 2^53 ms of 1970"));
+            return Err(Error::usage("a message has to expire before the year 292 million"));
         }
         if let Some(found) = self.by_key(peer, &out)? {
             return Ok(found);
