@@ -84,6 +84,22 @@ fn what_is_left_of_a_store_is_not_mixed_into_a_new_one() {
 }
 
 #[test]
+fn damage_in_one_row_is_not_blamed_on_the_network() {
+    let world = World::new();
+    let (alice, _bob) = world.paired("alice", "bob");
+    let db = rusqlite::Connection::open(database(&alice)).unwrap();
+    db.execute_batch("UPDATE peer SET box_seed = x'00'").unwrap();
+    drop(db);
+    let (sent, _) = alice.json(&["send", "bob", "hi"]);
+    let error = if sent["why"].is_null() { &sent["error"] } else { &sent["why"] };
+    assert_eq!((&error["code"], &error["retryable"]), (&"store_corrupt".into(), &false.into()), "{sent}");
+    let (inbox, exit) = alice.json(&["inbox"]);
+    assert!(inbox.to_string().contains("store_corrupt") && exit == 1, "{inbox}");
+    let (status, _) = alice.json(&["status"]);
+    assert!(status.to_string().contains("store_corrupt"), "{status}");
+}
+
+#[test]
 fn who_keeps_the_store_locked_is_told_of_and_ctrl_c_ends_the_wait() {
     let world = World::new();
     let (alice, _bob) = world.paired("alice", "bob");

@@ -86,7 +86,7 @@ impl Agent {
                     Some(Ok(Sent::of(row, shared.now())))
                 } else if let Some(end) = row.end() {
                     Some(Err(end))
-                } else if refused || is_trouble(&shared.relay_state(&peer.relay)) {
+                } else if refused || is_trouble(&shared.relay_state(&peer.relay)) || is_damaged(&shared) {
                     Some(Ok(Sent::of(row, shared.now())))
                 } else {
                     None
@@ -196,6 +196,11 @@ fn owed_to(b: &Batch<'_>) -> Result<Vec<(String, Option<PeerKey>)>> {
         owed.push((b.view_peer(peer)?.relay, Some(peer)));
     }
     Ok(owed)
+}
+
+/// Nothing goes out of a store that cannot be read.
+fn is_damaged(shared: &Shared) -> bool {
+    shared.unstored.failure().is_some_and(|error| !error.is_transient())
 }
 
 fn is_trouble(state: &RelayState) -> bool {

@@ -13,6 +13,8 @@ pub(crate) enum Source {
     Mailbox(MailboxId),
     /// Who the relay at this address is.
     Relay(String),
+    /// What there is to do could not even be read.
+    Work,
     /// Something that the process which reads for this one did not store.
     Reader,
 }

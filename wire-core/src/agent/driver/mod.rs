@@ -129,9 +129,12 @@ impl Driver {
             let boxes = if reading { batch.own_boxes()? } else { Vec::new() };
             Ok(Work { posts, boxes, doubted: batch.doubted_relays()? })
         });
-        match look.await {
+        let look = look.await;
+        let is_news = self.shared.note_stored(Source::Work, look.as_ref());
+        match look {
             Ok(work) => self.assign(work),
-            Err(error) => tracing::warn!(code = error.code(), "the store cannot be read"),
+            Err(error) if is_news => tracing::warn!(code = error.code(), "the store cannot be read"),
+            Err(_) => {}
         }
     }
 
