@@ -15,8 +15,9 @@ use crate::views::WhyDoc;
 
 /// The agent of who names none.
 const DEFAULT_NAME: &str = "default";
-/// How long a command lets the agent fetch what waits, and tell its relay what is owed.
-const MOMENT: Duration = Duration::from_secs(2);
+/// How long a command lets the agent fetch what waits, and tell its relay what is owed; and how long it
+/// waits for something without a word.
+pub(crate) const MOMENT: Duration = Duration::from_secs(2);
 /// More of standard input is never read; the largest body is far smaller.
 const MAX_INPUT: u64 = 1 << 20;
 

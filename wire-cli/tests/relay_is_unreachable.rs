@@ -19,6 +19,8 @@ fn a_message_is_kept_and_goes_out_when_the_relay_is_back() {
     assert_eq!((status["relay_state"].as_str(), exit), (Some("unreachable"), 0), "{status}");
     assert_eq!(status["queued"], 1);
     let id = status["open"][0]["id"].as_str().unwrap().to_owned();
+    let waiting = alice.start(&["--json", "status", &id, "--wait"]);
+    waiting.says("cannot reach 127.0.0.1:");
 
     world.start_relay();
     // Any command of the agent takes it along.
@@ -26,6 +28,7 @@ fn a_message_is_kept_and_goes_out_when_the_relay_is_back() {
     assert_eq!(bob.start(&["--json", "watch"]).json()["text"], "later");
     bob.run(&["inbox", "--ack", "all"]).ok();
     assert_eq!(alice.outcome(&id), "processed");
+    waiting.end().ok();
     watching.signal("INT");
     assert_eq!(watching.end().code, 130);
 }

@@ -8,7 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use support::World;
-use wire_core::mailbox::{Claim, ClientToken};
+use wire_core::mailbox::{Claim, ClientToken, Close};
 use wire_core::pairing::{Code, InviteLink, Rendezvous};
 
 #[test]
@@ -24,6 +24,23 @@ fn who_claims_a_code_first_spoils_it_and_everybody_is_told() {
     let (answer, exit) = bob.json(&["join", &code]);
     assert_eq!((answer["error"]["code"].as_str(), exit), (Some("code_used"), 4), "{answer}");
     assert_eq!(pairing.json()["error"]["code"], "contested");
+    assert_eq!(pairing.end().code, 4);
+}
+
+/// Who claims it may give it up before its maker has looked.
+#[test]
+fn a_code_that_is_gone_before_its_time_was_used_and_did_not_expire() {
+    let world = World::new();
+    let alice = world.side("alice");
+    let mut pairing = alice.start(&["--json", "pair"]);
+    let code = pairing.json()["code"].as_str().unwrap().to_owned();
+    let (place, token) =
+        (Rendezvous::from(Code::parse(&code).unwrap().nameplate), ClientToken::from_bytes([7; 32]));
+    let claim = Claim { place: place.clone(), token: token.hash() };
+    assert!(post(&world.address, "/v1/pair/claim", &claim.to_bytes()).starts_with("HTTP/1.1 200"));
+    let close = Close { place, token };
+    assert!(post(&world.address, "/v1/pair/close", &close.to_bytes()).starts_with("HTTP/1.1 200"));
+    assert_eq!(pairing.json()["error"]["code"], "code_used");
     assert_eq!(pairing.end().code, 4);
 }
 

@@ -7,7 +7,7 @@ use wire_core::record::RecordId;
 
 use crate::cli::StatusArgs;
 use crate::exit::{self, Failure};
-use crate::home::Ctx;
+use crate::home::{Ctx, MOMENT};
 use crate::output::escape;
 use crate::views::{EndDoc, SentDoc, WhyDoc};
 
@@ -48,8 +48,7 @@ pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &StatusArgs) -> Result<u
 
 async fn message(ctx: &Ctx, agent: &Agent, id: RecordId, args: &StatusArgs) -> Result<u8, Failure> {
     let sent = if args.wait {
-        agent.status(&id).await?;
-        let done = agent.wait_for(&id, Delivery::Processed);
+        let done = outcome(ctx, agent, id);
         match args.timeout {
             Some(limit) => tokio::time::timeout(limit, done).await.unwrap_or(Err(Error::WaitOver))?,
             None => done.await?,
@@ -70,6 +69,24 @@ async fn message(ctx: &Ctx, agent: &Agent, id: RecordId, args: &StatusArgs) -> R
         }
     })?;
     Ok(if args.wait { outcome } else { exit::OK })
+}
+
+/// Waits until nothing more happens to a message, and says once what it waits for if something is wrong.
+async fn outcome(ctx: &Ctx, agent: &Agent, id: RecordId) -> Result<Sent, Error> {
+    let sent = agent.status(&id).await?;
+    let mut done = std::pin::pin!(agent.wait_for(&id, Delivery::Processed));
+    tokio::select! {
+        outcome = done.as_mut() => return outcome,
+        () = tokio::time::sleep(MOMENT) => {}
+    }
+    let why = why_queued(agent, &agent.peers().await?, &sent).or_else(|| agent.trouble().map(WhyDoc::from));
+    if let Some(why) = why {
+        ctx.out.note(format!("{}; still waiting", why.message));
+        if let Some(hint) = why.hint_line() {
+            ctx.out.note(hint);
+        }
+    }
+    done.await
 }
 
 /// Why a message does not go out to its peer.

@@ -90,10 +90,14 @@ impl Meeting {
                 Err(error) if error.is_transient() => tokio::time::sleep(jitter(RETRY)).await,
                 Err(error) => return Err(error),
             }
-            if shared.time.clock.now().offset_millis(self.relay.offset_ms) >= self.until {
+            if self.is_over(shared) {
                 return Err(Error::CodeExpired);
             }
         }
+    }
+
+    fn is_over(&self, shared: &Shared) -> bool {
+        shared.time.clock.now().offset_millis(self.relay.offset_ms) >= self.until
     }
 
     /// Looks into a slot, waiting at most `wait_ms`.
@@ -164,7 +168,11 @@ pub(crate) async fn host(
     secret: PairingSecret,
     wishes: Wishes,
 ) -> Result<PeerKey> {
-    let m2 = meeting.get(shared, Slot::B1).await?;
+    let m2 = meeting.get(shared, Slot::B1).await.map_err(|e| match e {
+        // It is gone before its time: who had claimed it has given it up, as after a third one's claim.
+        Error::CodeExpired if !meeting.is_over(shared) => Error::CodeUsed,
+        other => other,
+    })?;
     let outcome = host_after_m2(shared, meeting, initiator, &m2, secret, wishes).await;
     meeting.close().await;
     outcome
