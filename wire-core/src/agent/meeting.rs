@@ -168,14 +168,15 @@ pub(crate) async fn host(
     secret: PairingSecret,
     wishes: Wishes,
 ) -> Result<PeerKey> {
-    let m2 = meeting.get(shared, Slot::B1).await.map_err(|e| match e {
-        // It is gone before its time: who had claimed it has given it up, as after a third one's claim.
+    let gone = |error| match error {
+        // Before its time: who had claimed it has given it up, as after a third one's claim.
         Error::CodeExpired if !meeting.is_over(shared) => Error::CodeUsed,
         other => other,
-    })?;
+    };
+    let m2 = meeting.get(shared, Slot::B1).await.map_err(gone)?;
     let outcome = host_after_m2(shared, meeting, initiator, &m2, secret, wishes).await;
     meeting.close().await;
-    outcome
+    outcome.map_err(gone)
 }
 
 async fn host_after_m2(
