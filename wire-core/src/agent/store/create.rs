@@ -51,7 +51,9 @@ pub(super) fn new_file<E: From<StoreError>>(
 }
 
 fn begin_file(folder: &Folder) -> Result<(), StoreError> {
-    for leftover in [NEW_FILE, "agent.db.new-wal", "agent.db.new-shm", "agent.db.new-journal"] {
+    // The key of an unfinished store goes first: without that store it would be the rest of a finished one.
+    let leftovers = [NEXT_KEY_FILE, NEW_FILE, "agent.db.new-wal", "agent.db.new-shm", "agent.db.new-journal"];
+    for leftover in leftovers {
         folder.remove(leftover)?;
     }
     folder.open_file(NEW_FILE, OFlags::CREATE | OFlags::EXCL | OFlags::RDWR).map(drop)

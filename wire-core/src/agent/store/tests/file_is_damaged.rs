@@ -72,6 +72,8 @@ fn a_creation_that_was_cut_short_is_started_over() {
     drop(place.open());
     fs::rename(place.file("agent.db"), place.file("agent.db.new")).unwrap();
     fs::write(place.file("agent.db.new"), b"half").unwrap();
+    let key = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(place.file("next.key"));
+    drop(key.unwrap());
     for name in ["agent.db-wal", "agent.db-shm"] {
         fs::remove_file(place.file(name)).unwrap_or_default();
     }
@@ -79,4 +81,5 @@ fn a_creation_that_was_cut_short_is_started_over() {
     put(&store, 1, b"x").unwrap();
     assert_eq!(ids(&store), [1]);
     assert!(!place.file("agent.db.new").exists());
+    assert!(!place.file("next.key").exists(), "it was the key of a store that never came to be");
 }
