@@ -28,8 +28,9 @@ pub(crate) async fn run(ctx: &Ctx, args: &JoinArgs) -> Result<u8, Failure> {
     Code::parse(&text).map_err(Error::from)?;
     let work = async |agent: &Agent| {
         let joined = agent.join_with(&text, pair::options(args.name.as_deref(), args.verify));
-        let pending =
-            ctx.patiently(joined, "waiting for the other side: `wire pair` has to run there").await?;
+        let pending = ctx
+            .patiently(joined, "waiting for the other side, where `wire pair` has to run, or for the relay")
+            .await?;
         pair::finish(ctx, pending, args.verify).await
     };
     ctx.with(ctx.create().await?, work).await

@@ -41,8 +41,8 @@ pub(crate) async fn serve(ctx: &Ctx, args: ServeArgs) -> Result<u8, Failure> {
     }
     let config = configure(&home, args, |key| env.get(key).cloned())?;
     let (address, data) = (config.listen, config.data.clone());
-    let relay = open(&config).await?;
-    let listener = bind(address).await?;
+    let mut relay = open(&config).await?;
+    let mut listener = bind(address).await?;
     let listening = listener.local_addr()?;
     if ctx.out.is_json() {
         ctx.out.show(&ListeningDoc { listening, data }, |_| String::new())?;
@@ -56,14 +56,13 @@ pub(crate) async fn serve(ctx: &Ctx, args: ServeArgs) -> Result<u8, Failure> {
         }
     };
     let mut told = std::pin::pin!(told);
-    let mut next = Some((listener, relay));
-    while let Some((listener, relay)) = next.take() {
+    loop {
         match serve_on(listener, relay, told.as_mut()).await {
-            Ok(()) => {}
+            Ok(()) => return Ok(exit::OK),
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                 ctx.out.note(format!("{error}; the store is opened again"));
-                let relay = open(&config).await?;
-                next = Some((bind(listening).await?, relay));
+                relay = open(&config).await?;
+                listener = bind(listening).await?;
             }
             Err(error) => {
                 return Err(Failure::said("store", format!("the relay ended: {error}"))
@@ -71,7 +70,6 @@ pub(crate) async fn serve(ctx: &Ctx, args: ServeArgs) -> Result<u8, Failure> {
             }
         }
     }
-    Ok(exit::OK)
 }
 
 async fn open(config: &RelayConfig) -> Result<Relay, Failure> {
