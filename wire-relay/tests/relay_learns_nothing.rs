@@ -116,23 +116,25 @@ async fn nothing_that_it_received_or_stored_tells_who_or_what() {
     assert_eq!(single.found_in(&fields.flat_map(|f| f.value.clone()).collect::<Vec<_>>()), [""; 0]);
 }
 
+/// What is sealed, and what is signed or hashed over that.
+const SEALED: [&str; 6] = [
+    "ack: H(envelope)",
+    "ack: signature",
+    "post: envelope body",
+    "post: envelope header",
+    "post: envelope nonce",
+    "post: signature",
+];
+
 /// The number of a record (seq), of its message (n) and of those in the chain before (pn) change what is
 /// sealed, and what is signed or hashed over that.
 #[test]
 fn the_first_and_the_thousandth_message_differ_only_in_what_is_sealed() {
-    let sealed = [
-        "ack: H(envelope)",
-        "ack: signature",
-        "post: envelope body",
-        "post: envelope header",
-        "post: envelope nonce",
-        "post: signature",
-    ];
     let first = Script::new("canyon-velvet-oyster", 0).run();
     for before in [1, 255, 999] {
         assert_eq!(
             differences(&first, &Script::new("canyon-velvet-oyster", before).run()),
-            sealed,
+            SEALED,
             "{before}"
         );
     }
@@ -142,20 +144,8 @@ fn the_first_and_the_thousandth_message_differ_only_in_what_is_sealed() {
 /// keys that follow from them, and nothing else.
 #[test]
 fn other_words_differ_only_in_shares_and_in_what_is_sealed() {
-    let named = [
-        "ack: H(envelope)",
-        "ack: signature",
-        "post: envelope body",
-        "post: envelope header",
-        "post: envelope nonce",
-        "post: signature",
-        "put a1: Ya",
-        "put a2: box",
-        "put a2: tag",
-        "put b1: Yb",
-        "put b2: box",
-        "put b2: tag",
-    ];
+    let put = ["put a1: Ya", "put a2: box", "put a2: tag", "put b1: Yb", "put b2: box", "put b2: tag"];
+    let named = [SEALED, put].concat();
     let one = Script::new("canyon-velvet-oyster", 0).run();
     for words in ["canyon-velvet-oxygen", "act-add-age", "abstract-accident-universe"] {
         assert_eq!(differences(&one, &Script::new(words, 0).run()), named, "{words}");

@@ -245,7 +245,8 @@ impl Error {
                 "too much was begun from this address; wait, or use another relay"
             }
             Self::Relay(refusal) if refusal.is_transient() => "try again later",
-            Self::PeerRelay(_) | Self::Relay(_) | Self::NotText | Self::Closed | Self::Internal(_) => {
+            Self::PeerRelay(_) => "the peer has to use a relay that this machine may reach; then pair again",
+            Self::Relay(_) | Self::NotText | Self::Closed | Self::Internal(_) => {
                 return None;
             }
         })
