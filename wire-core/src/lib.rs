@@ -13,18 +13,21 @@ pub mod manual;
 pub mod pairing;
 pub mod record;
 pub mod session;
+pub mod spawn;
 #[cfg(any(test, feature = "test-support"))]
 #[doc(hidden)]
 pub mod testing;
 pub mod time;
 
 mod crypto;
+#[cfg(any(feature = "client", feature = "docker"))]
+mod entropy;
 
 #[cfg(feature = "client")]
 pub use agent::{Agent, Config, Error, Result};
 
-/// The program of the README compiles.
-#[cfg(all(doctest, feature = "client"))]
+/// The programs of the README compile.
+#[cfg(all(doctest, feature = "client", feature = "docker"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 

@@ -14,3 +14,8 @@ pub mod protocol {
 pub mod threat_model {
     #![doc = include_str!("../docs/THREAT_MODEL.md")]
 }
+
+/// What a container may do and how that is proved, its limits and lifetimes, what its end means.
+pub mod containers {
+    #![doc = include_str!("../docs/CONTAINERS.md")]
+}

@@ -11,13 +11,13 @@ use tokio::task::JoinSet;
 
 use super::core::{Agent, Shared, within};
 use super::engine::{InviteRow, InviteStep, NewPeer, PeerKey, SlotRow};
-use super::entropy::os_rng;
 use super::error::{Error, Result};
 use super::meeting::{self, Meeting, Ours};
 use super::offer::{self, PairOptions};
 use super::peer::Peer;
 use super::relay_api::RelayApi;
 use super::trouble::Trouble;
+use crate::entropy::os_rng;
 use crate::mailbox::{Allocate, Claim, ClientToken, Right, Slot};
 use crate::pairing::{AwaitingConfirmation, Context, Initiator, InviteId, InviteLink, Origin, Responder};
 use crate::time::Timestamp;

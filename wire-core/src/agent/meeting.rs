@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use super::core::{Shared, within};
 use super::engine::{KnownRelay, NewPeer, PeerKey, SlotRow};
-use super::entropy::{jitter, os_rng};
 use super::error::{Error, Result};
 use super::relay_api::RelayApi;
+use crate::entropy::{jitter, os_rng};
 use crate::identity::Identity;
 use crate::mailbox::{
     Certificate, ClientToken, Close, Get, MailboxKeyPair, Operation, Put, Quota, Refusal, RelayId,

@@ -28,7 +28,6 @@ pub mod relay_url;
 pub mod transport;
 
 pub(crate) mod clock;
-pub(crate) mod entropy;
 pub(crate) mod reach;
 pub(crate) mod store;
 

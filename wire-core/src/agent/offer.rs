@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::config::DEFAULT_RELAY;
 use super::core::{Agent, Shared, within};
 use super::engine::{PeerKey, Stage};
-use super::entropy::os_rng;
 use super::error::{Error, Result};
 use super::meeting::{self, Meeting, Wishes};
 use super::peer::Peer;
 use super::relay_api::RelayApi;
 use super::views::PeerInfo;
+use crate::entropy::os_rng;
 use crate::mailbox::{Allocate, Claim, ClientToken, Rendezvous, Right, Slot};
 use crate::pairing::{Code, Context, Initiator, PairingSecret, SecretWords};
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::core::{Agent, within};
 use super::engine::{Batch, Outgoing, PeerKey, Stage};
-use super::entropy::jitter;
 use super::error::{Error, Result};
 use super::inbox::Message;
 use super::views::{PeerInfo, Sent};
+use crate::entropy::jitter;
 use crate::record::{Kind, RecordId};
 use crate::time::Timestamp;
 

@@ -7,11 +7,11 @@ use bytes::Bytes;
 
 use super::clock::Clock;
 use super::engine::KnownRelay;
-use super::entropy::os_rng;
 use super::error::Error;
 use super::relay_url::{Reach, RelayUrl};
 use super::transport::{HttpRequest, Method, Transport};
 use crate::encoding::Malformed;
+use crate::entropy::os_rng;
 use crate::mailbox::client::MAX_CLOCK_OFFSET_MS;
 use crate::mailbox::{
     Allocate, Allocated, Challenge, Claim, Claimed, Close, Empty, Get, Got, MAILBOX_PATH, MAX_ENVELOPE, Page,

@@ -8,9 +8,9 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use zeroize::Zeroizing;
 
 use super::{Batch, PeerKey};
-use crate::agent::entropy::os_rng;
 use crate::agent::error::Error;
 use crate::encoding::cbor;
+use crate::entropy::os_rng;
 use crate::mailbox::{ClientToken, MailboxKeyPair, RelayId, Rendezvous, Slot};
 use crate::pairing::InviteId;
 use crate::time::Timestamp;

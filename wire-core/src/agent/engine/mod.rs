@@ -24,8 +24,8 @@ use std::collections::btree_map::Entry;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use zeroize::Zeroizing;
 
-use super::entropy::os_rng;
 use super::error::Error;
+use crate::entropy::os_rng;
 use crate::identity::{Identity, NextKey, StatementChain};
 use crate::time::Timestamp;
 

@@ -5,10 +5,10 @@ use std::fmt;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Batch, PeerKey, PeerRow, Stage};
-use crate::agent::entropy::os_rng;
 use crate::agent::error::Error;
 use crate::agent::state::Delivery;
 use crate::encoding::cbor;
+use crate::entropy::os_rng;
 use crate::envelope::EnvelopeHash;
 use crate::record::{Draft, Header, Kind, MAX_BODY, RecordId, SignedRecord};
 use crate::session::{Lane, SessionError};

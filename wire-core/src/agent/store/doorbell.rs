@@ -19,7 +19,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::StoreFile;
 use super::folder::Folder;
-use crate::agent::entropy::random_name;
+use crate::entropy::random_name;
 
 /// How long a change can stay unnoticed where no byte arrives.
 const FALLBACK: Duration = Duration::from_millis(250);

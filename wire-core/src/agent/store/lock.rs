@@ -16,8 +16,8 @@ use rustix::io::Errno;
 
 use super::folder::Folder;
 use super::{StoreError, StoreFile};
-use crate::agent::entropy::random_name;
 use crate::agent::error::Error;
+use crate::entropy::random_name;
 
 /// How long a writer waits for its turn. Each turn takes milliseconds: who has the lock for so long hangs.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);

@@ -6,10 +6,10 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Input, Link, REFUSED_WAIT_MS};
 use crate::agent::engine::{KnownRelay, PeerKey};
-use crate::agent::entropy::os_rng;
 use crate::agent::error::Error;
 use crate::agent::unstored::Source;
 use crate::agent::views::RelayState;
+use crate::entropy::os_rng;
 use crate::mailbox::{MailboxClient, Refusal};
 use crate::time::Timestamp;
 

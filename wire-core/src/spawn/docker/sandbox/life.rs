@@ -1,0 +1,162 @@
+//! How a container stands, and its end.
+
+use std::time::Duration;
+
+use super::super::containers::{Removed, WaitFor};
+use super::super::session::Ask;
+use super::super::{ending, pump};
+use super::{Sandbox, within};
+use wire_shim::protocol::exit as code;
+
+use crate::spawn::command::Signal;
+use crate::spawn::error::EngineError;
+use crate::spawn::ids::ContainerId;
+use crate::spawn::outcome::{Exit, ExitReason};
+use crate::spawn::runtime::{State, Status, Usage};
+use crate::time::Timestamp;
+
+/// On top of a grace, until the engine is asked to end what did not end by itself.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// The engine's clock and ours may differ by so many milliseconds, when it is asked whether a time was over.
+const CLOCKS: i64 = 1000;
+
+/// Codes from here on may come from the shim, from a signal, or from an engine that knows no better.
+const FIRST_DOUBTFUL: i32 = 124;
+
+impl Sandbox {
+    /// How things stand.
+    pub async fn status(&self) -> Result<Status, EngineError> {
+        let inspect = self.docker.client().inspect(&self.id).await?;
+        self.docker.status(&inspect).ok_or_else(|| EngineError::NotFound("its labels are not ours".into()))
+    }
+
+    /// What it uses now.
+    pub async fn stats(&self) -> Result<Usage, EngineError> {
+        let usage = self.docker.client().usage(&self.id).await?;
+        Ok(Usage::new(
+            usage.memory.unwrap_or_default(),
+            usage.cpu_nanos.unwrap_or_default(),
+            usage.pids.unwrap_or_default(),
+        ))
+    }
+
+    /// Waits for its end, however long, and however often and long the engine is away meanwhile.
+    ///
+    /// This takes no output. The command of a container that is tied to this process stops when as much is unread
+    /// as its [`Limits::output`](crate::spawn::Limits::output) says: read [`main`](Self::main) too, or let
+    /// [`Docker::run`](crate::spawn::docker::Docker::run) do both.
+    pub async fn wait(&self) -> Result<Exit, EngineError> {
+        let exit = self.ended(ExitReason::Unknown).await?;
+        Ok(self.explained(exit))
+    }
+
+    /// SIGTERM to all programs, SIGKILL after the grace, and its end. [`EngineError::NeverStarted`] of what its
+    /// maker left before it was started: [`remove`](Self::remove) that.
+    pub async fn stop(&self, grace: Duration) -> Result<Exit, EngineError> {
+        if self.has_ended().await? {
+            return self.wait().await;
+        }
+        if let Some(session) = self.open_session().await {
+            session.ask(Ask::Stop { grace });
+            if let Some(ended) = within(grace.saturating_add(SLACK), self.ended(ExitReason::Stopped)).await {
+                return ended;
+            }
+        } else {
+            match self.docker.client().stop(&self.id, grace).await {
+                Ok(_) | Err(EngineError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.kill_for(ExitReason::Stopped).await
+    }
+
+    /// Ends it at once. [`EngineError::NeverStarted`] as of [`stop`](Self::stop).
+    pub async fn kill(&self) -> Result<Exit, EngineError> {
+        self.kill_for(ExitReason::Killed).await
+    }
+
+    /// Removes it, and ends it first if it runs.
+    pub async fn remove(self) -> Result<Removed, EngineError> {
+        self.docker.remove_container(self.name.as_str(), &self.id).await
+    }
+
+    /// Lets go of it without ending it. What is tied to this process still ends with its lease.
+    pub fn detach(self) -> ContainerId {
+        self.id.clone()
+    }
+
+    /// The container's programs see this time as its end.
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.labels.as_ref().and_then(|labels| labels.expires).or_else(|| self.report.as_ref()?.expires)
+    }
+
+    async fn kill_for(&self, reason: ExitReason) -> Result<Exit, EngineError> {
+        match self.docker.client().kill(&self.id, Signal::KILL).await {
+            // It does not run: no more, or not yet.
+            Err(EngineError::Conflict(_)) if self.was_never_started().await => Err(EngineError::NeverStarted),
+            Ok(()) => self.ended(reason).await,
+            Err(EngineError::Conflict(_) | EngineError::NotFound(_)) if reason == ExitReason::Killed => {
+                self.wait().await
+            }
+            Err(EngineError::Conflict(_) | EngineError::NotFound(_)) => self.ended(reason).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn has_ended(&self) -> Result<bool, EngineError> {
+        Ok(ending::of(self.docker.client(), &self.id, ExitReason::Unknown).await?.is_some())
+    }
+
+    /// Why it ended, as far as its code and its time tell, when nobody here asked for it. The shim's own codes may
+    /// be those of a command too.
+    fn explained(&self, mut exit: Exit) -> Exit {
+        if exit.reason != ExitReason::Unknown {
+            return exit;
+        }
+        let due = self.expires().zip(exit.at).is_some_and(|(due, at)| at.offset_millis(CLOCKS) >= due);
+        exit.reason = match exit.code {
+            Some(ended) if ended == i32::from(code::DEADLINE) && self.shim && due => ExitReason::Deadline,
+            Some(ended) if ended == i32::from(code::LEASE) && self.shim && self.stays == Some(true) => {
+                ExitReason::Lease
+            }
+            Some(ended) if ended < FIRST_DOUBTFUL && self.stays == Some(false) => ExitReason::Itself,
+            _ => ExitReason::Unknown,
+        };
+        exit
+    }
+
+    async fn was_never_started(&self) -> bool {
+        let inspect = self.docker.client().inspect(&self.id).await;
+        inspect.is_ok_and(|inspect| inspect.state == State::Created && inspect.started_at.is_none())
+    }
+
+    async fn ended(&self, reason: ExitReason) -> Result<Exit, EngineError> {
+        let mut away = false;
+        loop {
+            match self.end(reason).await {
+                Ok(Some(mut exit)) => {
+                    // It also says so of a container whose first process lived on, and not of every one.
+                    exit.oom_seen |= self.docker.client().remembers_oom(&self.id).await.unwrap_or(false);
+                    return Ok(if away { ending::unseen(exit) } else { exit });
+                }
+                Ok(None) => {}
+                Err(error) if pump::may_pass(&error) => away = true,
+                Err(error) => return Err(error),
+            }
+            pump::pause().await;
+        }
+    }
+
+    /// Its end, or `None` if there was none to be seen.
+    async fn end(&self, reason: ExitReason) -> Result<Option<Exit>, EngineError> {
+        let client = self.docker.client();
+        if let Some(exit) = ending::of(client, &self.id, reason).await? {
+            return Ok(Some(exit));
+        }
+        match client.wait(&self.id, WaitFor::NotRunning).await {
+            Ok(_) | Err(EngineError::NotFound(_)) => ending::of(client, &self.id, reason).await,
+            Err(error) => Err(error),
+        }
+    }
+}

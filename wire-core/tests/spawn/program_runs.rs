@@ -1,0 +1,119 @@
+//! A container is made, proved from inside, and its programs run: the whole path on the machine's engine.
+
+use std::time::Duration;
+
+use crate::support::ground::{Ground, plain, sh};
+use crate::support::{home, images};
+use wire_core::spawn::{
+    Command, ExecError, Lifetime, NotStarted, Outcome, OutputCap, Relaxation, ShimMode, SpawnSpec, Stdin,
+};
+
+#[tokio::test]
+async fn as_another_user_with_no_more_rights() {
+    let ground = Ground::new().await;
+    let tell =
+        "id -u; id -g; id -G; echo $FROM; grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status";
+    let lines = "1000\n1001\n1001\nhere\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n";
+    let with_shim = SpawnSpec::new(images::busybox()).env("FROM", "here");
+    for spec in [with_shim, plain(["sleep", "1000"]).env("FROM", "here")] {
+        let sandbox = ground.spawn(spec).await;
+        let output = sandbox.run(sh(tell).user(1000, 1001)).await.unwrap();
+        assert_eq!((output.outcome, output.stdout.text()), (Outcome::Exited(0), lines.to_owned()));
+        let own = sandbox.run(sh("id -u").user(65532, 65532)).await.unwrap();
+        assert_eq!(own.stdout.text(), "65532\n");
+        for (uid, gid) in [(0, 1000), (1000, 0), (0, 0), (u32::MAX, 1)] {
+            let refused = sandbox.run(sh("id").user(uid, gid)).await.unwrap_err();
+            assert!(matches!(refused, ExecError::Command(_)), "{refused:?}");
+        }
+        let limited = sh("id").user(1000, 1001).timeout(Duration::from_secs(9));
+        assert!(matches!(sandbox.run(limited).await, Err(ExecError::Unsupported { .. })));
+        sandbox.remove().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_command_runs_and_its_output_and_end_are_true() {
+    let (docker, _home) = home::docker().await;
+    let spec =
+        SpawnSpec::new(images::busybox()).cmd(["/bin/sh", "-c", "echo out; echo err >&2; id -u; exit 7"]);
+    let sandbox = docker.spawn(spec).await.unwrap();
+    assert!(sandbox.attestation().unwrap().holds());
+    let output = sandbox.main([0, 0]).await.unwrap().output().await;
+    assert_eq!(output.stdout.text(), "out\n65532\n");
+    assert_eq!(output.stderr.text(), "err\n");
+    assert_eq!(output.outcome, Outcome::Exited(7));
+    let exit = sandbox.wait().await.unwrap();
+    assert_eq!(exit.code, Some(7));
+    sandbox.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_shot_takes_its_input_and_leaves_nothing() {
+    let (docker, _home) = home::docker().await;
+    for mode in [ShimMode::Auto, ShimMode::Off] {
+        let bytes: Vec<u8> = (0..2_000_000u32).map(|i| (i / 3) as u8).collect();
+        let spec = SpawnSpec::new(images::busybox())
+            .cmd(["/bin/sh", "-c", "md5sum; exit 5"])
+            .stdin(Stdin::Bytes(bytes))
+            .lifetime(Lifetime::For(Duration::from_secs(60)))
+            .shim(mode);
+        let output = docker.run(spec).await.unwrap();
+        assert_eq!(output.stdout.text(), "0b5ab01e17137eecc3bc97d8aaf25d81  -\n", "{mode:?}");
+        assert_eq!(output.outcome, Outcome::Exited(5), "{mode:?}");
+    }
+    assert_eq!(docker.list().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn programs_run_one_after_another_in_one_container() {
+    let (docker, _home) = home::docker().await;
+    let sandbox = docker.spawn(SpawnSpec::new(images::busybox())).await.unwrap();
+    let run = |command: Command| sandbox.run(command);
+    let echoed = run(Command::new(["cat"]).stdin(Stdin::Bytes(b"hello".to_vec()))).await.unwrap();
+    assert_eq!((echoed.outcome, echoed.stdout.text()), (Outcome::Exited(0), "hello".to_owned()));
+    let empty = run(Command::new(["cat"])).await.unwrap();
+    assert_eq!((empty.outcome, empty.stdout.total), (Outcome::Exited(0), 0));
+    let missing = run(Command::new(["/no/such"])).await.unwrap();
+    assert_eq!(missing.outcome, Outcome::NotStarted(NotStarted::NotFound));
+    let slow = Command::new(["sleep", "1000"]).timeout(Duration::from_millis(50)).grace(Duration::ZERO);
+    assert_eq!(run(slow).await.unwrap().outcome, Outcome::TimedOut { killed: true });
+    let again = sandbox.attest().await.unwrap();
+    assert!(again.holds(), "{again}");
+    sandbox.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_small_buffer_holds_nobody_up() {
+    let (docker, _home) = home::docker().await;
+    let sandbox = docker.spawn(SpawnSpec::new(images::busybox())).await.unwrap();
+    let cap = OutputCap { head: 2 << 10, tail: 2 << 10 };
+    let flood = Command::new(["dd", "if=/dev/zero", "bs=1000", "count=1000"]).output(cap);
+    let output = sandbox.run(flood).await.unwrap();
+    assert_eq!((output.outcome, output.stdout.total), (Outcome::Exited(0), 1_000_000));
+    assert_eq!(output.stdout.dropped, 1_000_000 - 4096);
+    sandbox.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn another_handle_finds_the_container_and_its_programs() {
+    let (docker, _home) = home::docker().await;
+    let spec = SpawnSpec::new(images::busybox())
+        .relax(Relaxation::ExecTmp)
+        .lifetime(Lifetime::For(Duration::from_secs(60)));
+    let made = docker.spawn(spec).await.unwrap();
+    let name = made.name().to_string();
+    let id = made.exec(Command::new(["sh", "-c", "echo first; sleep 1000"])).await.unwrap().detach().unwrap();
+    drop(made);
+    let found = docker.get(&name).await.unwrap().unwrap();
+    assert_eq!(found.execs().await.unwrap().len(), 1);
+    let mut exec = found.attach(id, [0, 0]).await.unwrap();
+    let Some(wire_core::spawn::ExecEvent::Out { bytes, .. }) = exec.next().await else { panic!() };
+    assert_eq!(bytes, b"first\n");
+    let attestation = found.attest().await.unwrap();
+    assert!(attestation.holds(), "{attestation}");
+    assert_eq!(attestation.relaxed().len(), 1);
+    exec.kill_tree(Duration::ZERO).unwrap();
+    assert_eq!(exec.output().await.outcome, Outcome::Signaled(15));
+    found.remove().await.unwrap();
+    assert!(docker.get(&name).await.unwrap().is_none());
+}
