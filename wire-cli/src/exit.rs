@@ -5,6 +5,8 @@ use std::io;
 use wire_core::Error;
 use wire_core::agent::Trouble;
 
+use crate::output::ErrorBody;
+
 /// Done.
 pub(crate) const OK: u8 = 0;
 /// Failed, in a way that no other code stands for.
@@ -23,6 +25,10 @@ pub(crate) const REFUSED: u8 = 6;
 pub(crate) const QUOTA: u8 = 7;
 /// Ctrl-C, as shells number it.
 pub(crate) const INTERRUPTED: u8 = 130;
+/// `run` and `exec`: there is no code of the program's to pass on.
+pub(crate) const OURS: u8 = 125;
+/// Whoever read the program's output has left.
+pub(crate) const BROKEN_PIPE: u8 = 141;
 /// SIGTERM.
 pub(crate) const TERMINATED: u8 = 143;
 /// SIGHUP.
@@ -78,6 +84,16 @@ impl Failure {
                 Self::Said { code, message, hint: Some(next.into()), retryable }
             }
             other => other,
+        }
+    }
+
+    /// As a part of a document that tells of more; nothing of one that says nothing.
+    pub(crate) fn body(self) -> Option<ErrorBody> {
+        match self {
+            Self::Said { code, message, hint, retryable } => {
+                Some(ErrorBody { code, message, hint, retryable })
+            }
+            Self::Stopped(_) | Self::PipeClosed => None,
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod cli;
 mod commands;
+mod engine_failure;
 mod exit;
 mod home;
 mod output;

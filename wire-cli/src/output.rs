@@ -31,16 +31,17 @@ struct Doc<'a, T> {
 }
 
 #[derive(Serialize)]
-struct ErrorDoc<'a> {
-    error: ErrorBody<'a>,
+struct ErrorDoc {
+    error: ErrorBody,
 }
 
+/// A failure, in a document.
 #[derive(Serialize)]
-struct ErrorBody<'a> {
-    code: &'a str,
-    message: &'a str,
-    hint: Option<&'a str>,
-    retryable: bool,
+pub(crate) struct ErrorBody {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+    pub(crate) retryable: bool,
 }
 
 impl Output {
@@ -98,14 +99,13 @@ impl Output {
             Failure::Stopped(_) => ("interrupted", "interrupted", &None, true),
             Failure::PipeClosed => return failure.exit(),
         };
-        let hint = hint.as_deref();
-        let error = ErrorBody { code, message, hint, retryable };
         // Where nothing can be written, standard error may still have a reader.
-        let is_told = self.json && self.doc(&ErrorDoc { error }).is_ok();
+        let error = || ErrorBody { code, message: message.to_owned(), hint: hint.clone(), retryable };
+        let is_told = self.json && self.doc(&ErrorDoc { error: error() }).is_ok();
         if !is_told {
             let mut stderr = anstream::stderr();
             let _ = writeln!(stderr, "{RED}error:{PLAIN} {}", escape_block(message));
-            if let Some(hint) = hint {
+            if let Some(hint) = hint.as_deref() {
                 let _ = writeln!(stderr, "  next: {}", escape(hint));
             }
         }

@@ -11,6 +11,7 @@ fn transcripts_are_as_they_were() {
         .env("WIRE_AS", "")
         .env("WIRE_LOG", "")
         .env("PORT", "")
+        .env("DOCKER_HOST", "unix:///no/such/socket")
         .case("tests/cmd/*.trycmd");
     // None of it made an agent.
     assert!(!std::path::Path::new(&home).join("agents").exists());

@@ -10,6 +10,7 @@ mod relay;
 mod send;
 mod status;
 mod watch;
+mod work;
 
 use crate::cli::{Command, RelayCommand};
 use crate::exit::Failure;
@@ -23,6 +24,13 @@ pub(crate) async fn run(ctx: &Ctx, command: Command) -> Result<u8, Failure> {
         Command::Relay(args) => match args.command {
             RelayCommand::Serve(args) => relay::serve(ctx, args).await,
         },
+        Command::Run(args) => work::run(ctx, &args).await,
+        Command::Spawn(args) => work::spawn(ctx, &args).await,
+        Command::Exec(args) => work::exec(ctx, &args).await,
+        Command::Ps(args) => work::ps(ctx, &args).await,
+        Command::Logs(args) => work::logs(ctx, &args).await,
+        Command::Cp(args) => work::cp(ctx, &args).await,
+        Command::Stop(args) => work::stop(ctx, &args).await,
         Command::Join(args) => join::run(ctx, &args).await,
         Command::Peers(args) => ctx.with(ctx.open().await?, async |a| peers::run(ctx, a, &args).await).await,
         Command::Send(args) => ctx.with(ctx.open().await?, async |a| send::run(ctx, a, &args).await).await,

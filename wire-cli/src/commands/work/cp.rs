@@ -1,0 +1,143 @@
+//! `wire cp`: files and folders between this machine and a container.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use serde::Serialize;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use wire_core::spawn::docker::{Caps, EntryKind, FileError, FileStream, Sandbox, pack};
+
+use super::{engine, find};
+use crate::cli::{CpArgs, Place};
+use crate::exit::{self, Failure};
+use crate::home::Ctx;
+use crate::output::escape;
+
+/// How much of an archive is written at once.
+const PART: usize = 64 << 10;
+
+#[derive(Serialize)]
+struct CopiedDoc {
+    from: String,
+    to: String,
+    /// Of a file. What is in a folder is not counted.
+    bytes: Option<u64>,
+}
+
+impl CopiedDoc {
+    fn line(&self) -> String {
+        let bytes = self.bytes.map(|bytes| format!("  {bytes} bytes")).unwrap_or_default();
+        format!("✓ {}  to {}{bytes}", escape(&self.from), escape(&self.to))
+    }
+}
+
+pub(crate) async fn run(ctx: &Ctx, args: &CpArgs) -> Result<u8, Failure> {
+    let caps = Caps { bytes: args.most, ..Caps::default() };
+    ctx.stop.or(copy(ctx, args, caps)).await
+}
+
+async fn copy(ctx: &Ctx, args: &CpArgs, caps: Caps) -> Result<u8, Failure> {
+    let doc = match (&args.from, &args.to) {
+        (Place::Container { id, path }, to) if !matches!(to, Place::Container { .. }) => {
+            let sandbox = find(&engine(ctx).await?, id).await?;
+            match to {
+                Place::Here(to) => Some(out_of(&sandbox, path, to, caps).await?),
+                _ if ctx.out.is_json() => {
+                    return Err(Failure::usage("an archive is no document").hint("leave out --json"));
+                }
+                _ => {
+                    to_stdout(sandbox.get(path, caps).await?).await?;
+                    None
+                }
+            }
+        }
+        (from, Place::Container { id, path }) if !matches!(from, Place::Container { .. }) => {
+            let sandbox = find(&engine(ctx).await?, id).await?;
+            Some(match from {
+                Place::Here(from) => into(&sandbox, from, path, caps).await?,
+                _ => {
+                    sandbox.put(path, tokio::io::stdin(), caps).await?;
+                    CopiedDoc { from: "-".to_owned(), to: path.clone(), bytes: None }
+                }
+            })
+        }
+        _ => {
+            return Err(Failure::usage("one side must be in a container, and one must not")
+                .hint("wire cp ID:PATH DST, or: wire cp SRC ID:PATH"));
+        }
+    };
+    if let Some(doc) = doc {
+        ctx.out.show(&doc, CopiedDoc::line)?;
+    }
+    Ok(exit::OK)
+}
+
+/// A file becomes `to`, or goes into that folder; what is in a folder goes into the folder `to`.
+async fn out_of(sandbox: &Sandbox, path: &str, to: &Path, caps: Caps) -> Result<CopiedDoc, Failure> {
+    let entry = sandbox.stat(path).await?;
+    let is_folder = match entry.kind {
+        EntryKind::Folder => true,
+        // Where it points is seen by trying.
+        EntryKind::Link => sandbox.files(path).await.is_ok(),
+        _ => false,
+    };
+    if is_folder {
+        sandbox.get(path, caps).await?.unpack(to, caps).await?;
+        return Ok(copied(path, &to.to_string_lossy(), None));
+    }
+    let name = Path::new(path).file_name().unwrap_or_default();
+    let to = if to.is_dir() { to.join(name) } else { to.to_owned() };
+    if entry.size > caps.bytes {
+        return Err(FileError::Limit(format!("{} bytes", entry.size)).into());
+    }
+    // One more than may be, so that what grows meanwhile is told from what is whole.
+    let file = sandbox.read(path, 0, caps.bytes.saturating_add(1)).await?;
+    let bytes = file.save(&to, entry.mode).await?;
+    if bytes > caps.bytes {
+        return Err(FileError::Limit(format!("it grew, and was cut after {bytes} bytes")).into());
+    }
+    Ok(copied(path, &to.to_string_lossy(), Some(bytes)))
+}
+
+/// The same the other way round.
+async fn into(sandbox: &Sandbox, from: &Path, path: &str, caps: Caps) -> Result<CopiedDoc, Failure> {
+    let shown = from.to_string_lossy();
+    let cannot = |error: std::io::Error| {
+        Failure::said("not_found", format!("{}: {error}", from.display()))
+            .hint("give a file or folder that can be read")
+    };
+    let about = tokio::fs::metadata(from).await.map_err(cannot)?;
+    if about.is_dir() {
+        sandbox.put(path, pack(from, caps), caps).await?;
+        return Ok(copied(&shown, path, None));
+    }
+    let path = match sandbox.files(path).await {
+        Ok(_) => inside(path, from),
+        Err(_) if path.ends_with('/') => inside(path, from),
+        Err(_) => path.to_owned(),
+    };
+    let file = tokio::fs::File::open(from).await.map_err(cannot)?;
+    sandbox.write(&path, about.permissions().mode(), file).await?;
+    Ok(copied(&shown, &path, Some(about.len())))
+}
+
+async fn to_stdout(mut archive: FileStream) -> Result<(), Failure> {
+    let mut stdout = tokio::io::stdout();
+    let mut part = vec![0; PART];
+    loop {
+        let read = archive.read(&mut part).await.map_err(FileError::from)?;
+        let Some(bytes) = part.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        stdout.write_all(bytes).await?;
+    }
+    Ok(stdout.flush().await?)
+}
+
+/// The file in that folder of a container.
+fn inside(folder: &str, file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    format!("{}/{name}", folder.trim_end_matches('/'))
+}
+
+fn copied(from: &str, to: &str, bytes: Option<u64>) -> CopiedDoc {
+    CopiedDoc { from: from.to_owned(), to: to.to_owned(), bytes }
+}

@@ -1,0 +1,121 @@
+//! `wire run`: one command in a container of its own.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use wire_core::spawn::docker::Sandbox;
+use wire_core::spawn::{Lifetime, Stdin};
+
+use super::carry::{Carried, Carry, OnStop};
+use super::docs::{CappedDoc, OutcomeDoc, ReportDoc};
+use super::{engine, make, passed_on, remove, spec, terminal};
+use crate::cli::RunArgs;
+use crate::exit::Failure;
+use crate::home::Ctx;
+
+/// How long a container may live that does not end with this process.
+const KEPT: Duration = Duration::from_secs(3600);
+
+/// How long the end of a run may wait for the sweep that began with it.
+const SWEEP: Duration = Duration::from_secs(1);
+
+#[derive(Serialize)]
+struct RunDoc {
+    name: String,
+    id: String,
+    #[serde(flatten)]
+    outcome: OutcomeDoc,
+    stdout: Option<CappedDoc>,
+    stderr: Option<CappedDoc>,
+    /// Proved from inside before the command began.
+    attested: bool,
+    report: Option<ReportDoc>,
+    /// Ended by a signal to this process.
+    interrupted: bool,
+    removed: bool,
+    timings: Timings,
+}
+
+#[derive(Serialize)]
+struct Timings {
+    spawn_ms: u128,
+    run_ms: u128,
+}
+
+pub(crate) async fn run(ctx: &Ctx, args: &RunArgs) -> Result<u8, Failure> {
+    passed_on(ctx, one_shot(ctx, args).await)
+}
+
+async fn one_shot(ctx: &Ctx, args: &RunArgs) -> Result<u8, Failure> {
+    if args.tty && ctx.out.is_json() {
+        return Err(Failure::usage("a terminal has no place in a document").hint("leave out -t or --json"));
+    }
+    let begun = Instant::now();
+    let container = &args.container;
+    let mut spec = spec::of(ctx, container, args.stdin).await?;
+    spec = spec.cmd(args.cmd.iter().map(|word| word.0.as_str()));
+    // Without the shim nobody in the container sees that this process is gone.
+    let outlives = args.keep || container.no_shim;
+    spec = spec.lifetime(if outlives { Lifetime::Detached { max: KEPT } } else { Lifetime::Tied });
+    if args.stdin {
+        spec = spec.stdin(Stdin::Piped);
+    }
+    if args.tty {
+        spec = spec::terminal(spec, terminal::size(), &container.env);
+    }
+    if args.keep && !container.no_shim {
+        spec = spec.stay();
+    }
+    let docker = engine(ctx).await?;
+    let sandbox = make(ctx, &docker, spec).await?;
+    let spawned = begun.elapsed();
+    let mut sweeping = tokio::spawn(async move { docker.sweep(false).await });
+    let carried = carry(ctx, &sandbox, args).await;
+    let timings = Timings {
+        spawn_ms: spawned.as_millis(),
+        run_ms: begun.elapsed().saturating_sub(spawned).as_millis(),
+    };
+    let (name, id) = (sandbox.name().to_string(), sandbox.id().to_string());
+    let report = sandbox.report().map(ReportDoc::from);
+    let attested = sandbox.attestation().is_some();
+    if args.keep {
+        ctx.out.note(format!("{name} is kept; wire logs {name}"));
+    } else {
+        remove(ctx, sandbox).await;
+    }
+    // What others have left behind is worth a moment, and not more.
+    drop(tokio::time::timeout(SWEEP, &mut sweeping).await);
+    sweeping.abort();
+    let mut carried = carried?;
+    let outcome = OutcomeDoc::new(&carried.outcome, carried.oom_seen);
+    if !ctx.out.is_json() {
+        outcome.note().into_iter().for_each(|note| ctx.out.note(note));
+        return carried.code();
+    }
+    let [stdout, stderr] = streams(&mut carried);
+    let interrupted = carried.stopped.is_some();
+    let removed = !args.keep;
+    let doc = RunDoc { name, id, outcome, stdout, stderr, attested, report, interrupted, removed, timings };
+    ctx.out.show(&doc, |_| String::new())?;
+    carried.code().or_else(|stopped| Ok(stopped.exit()))
+}
+
+async fn carry(ctx: &Ctx, sandbox: &Sandbox, args: &RunArgs) -> Result<Carried, Failure> {
+    let on_stop = OnStop::End { grace: args.grace, container: Some(sandbox) };
+    let mut carry = Carry::new(ctx, sandbox.main([0, 0]).await?, on_stop);
+    if args.stdin {
+        carry = carry.input();
+    }
+    if args.tty {
+        carry = carry.terminal(args.stdin)?;
+    }
+    carry.on().await
+}
+
+/// What was kept of both streams.
+pub(super) fn streams(carried: &mut Carried) -> [Option<CappedDoc>; 2] {
+    match carried.kept.take() {
+        Some(kept) => kept.map(|stream| Some(stream.into())),
+        None => [None, None],
+    }
+}

@@ -1,0 +1,40 @@
+//! `wire run --keep`, and containers without the shim.
+
+use crate::rig::Rig;
+
+#[test]
+fn what_is_kept_can_be_read_again() {
+    let rig = Rig::new();
+    let done = rig.run(&["run", "--keep", "--name", "NAME", "IMAGE", "--", "echo", "here"]).ok();
+    assert_eq!(
+        (done.stdout.as_str(), done.stderr.as_str()),
+        ("here\n", format!("{0} is kept; wire logs {0}\n", rig.name).as_str())
+    );
+    assert_eq!(rig.run(&["logs", "NAME"]).ok().stdout, "here\n");
+    rig.run(&["stop", "NAME"]).ok();
+    rig.has_nothing();
+}
+
+#[test]
+fn without_the_shim_a_command_runs_and_is_ended_all_the_same() {
+    let rig = Rig::new();
+    let done = rig.run(&["run", "--no-shim", "IMAGE", "--", "sh", "-c", "echo out; echo err >&2; exit 6"]);
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str(), done.code), ("out\n", "err\n", 6));
+    let mut running = rig.start(&[
+        "run",
+        "--no-shim",
+        "--grace",
+        "0s",
+        "IMAGE",
+        "--",
+        "sh",
+        "-c",
+        "echo ready; sleep 1000",
+    ]);
+    assert_eq!(running.line(), "ready");
+    running.signal("INT");
+    running.end().failed(130);
+    let said = rig.run(&["run", "--no-shim", "--timeout", "5s", "IMAGE", "--", "true"]).failed(125);
+    assert!(said.contains("needs the shim"), "{said}");
+    rig.has_nothing();
+}

@@ -1,0 +1,76 @@
+//! An invite is completed by two agents that are never on line at the same time.
+
+use crate::agents::{TestRelay, soon};
+use wire_core::Agent;
+use wire_core::agent::{InviteState, PairOptions, PeerInfo, PeerState};
+
+/// Waits until the agent's only peer and only open invite satisfy `done`.
+async fn reaches(agent: &Agent, done: impl Fn(Option<&PeerInfo>, Option<InviteState>) -> bool) {
+    let mut changes = agent.changes();
+    soon(async {
+        loop {
+            changes.mark_unchanged();
+            let peers = agent.peers().await.unwrap();
+            let invites = agent.invites().await.unwrap();
+            if done(peers.first(), invites.first().map(|i| i.state)) {
+                return;
+            }
+            changes.changed().await.unwrap();
+        }
+    })
+    .await;
+}
+
+/// Its HELLO is at the relay.
+fn has_said_hello(peer: Option<&PeerInfo>) -> bool {
+    peer.is_some_and(|p| p.queued == 0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_side_at_a_time() {
+    let relay = TestRelay::start().await;
+    let homes = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let alice = relay.agent(homes.0.path(), "alice").await;
+    let link = alice.invite(PairOptions::default().name("friend")).await.unwrap().link();
+    assert!(link.starts_with(&format!("http://{}/j#1.", relay.address)));
+    alice.close().await;
+
+    let bob = relay.agent(homes.1.path(), "bob").await;
+    bob.follow(&link, PairOptions::default()).await.unwrap();
+    assert_eq!(bob.invites().await.unwrap()[0].state, InviteState::Joined);
+    bob.close().await;
+
+    let alice = relay.agent(homes.0.path(), "alice").await;
+    reaches(&alice, |_, invite| invite == Some(InviteState::Confirming)).await;
+    assert!(alice.peers().await.unwrap().is_empty());
+    alice.close().await;
+
+    let bob = relay.agent(homes.1.path(), "bob").await;
+    reaches(&bob, |peer, _| has_said_hello(peer)).await;
+    assert_eq!(bob.peers().await.unwrap()[0].state, PeerState::Pending, "nobody has proved anything yet");
+    bob.close().await;
+
+    let alice = relay.agent(homes.0.path(), "alice").await;
+    reaches(&alice, |peer, _| peer.is_some_and(|p| p.state == PeerState::Paired && p.queued == 0)).await;
+    assert_eq!(alice.peers().await.unwrap()[0].name, "friend");
+    alice.close().await;
+
+    let bob = relay.agent(homes.1.path(), "bob").await;
+    reaches(&bob, |peer, _| peer.is_some_and(|p| p.state == PeerState::Paired)).await;
+    assert!(bob.invites().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_is_followed_once() {
+    let relay = TestRelay::start().await;
+    let homes: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+    let alice = relay.agent(homes[0].path(), "alice").await;
+    let invite = alice.invite(PairOptions::default()).await.unwrap();
+    let bob = relay.agent(homes[1].path(), "bob").await;
+    let followed = bob.follow(&invite.link(), PairOptions::default()).await.unwrap();
+    let link = invite.link();
+    soon(followed.paired(None)).await.unwrap();
+    let carol = relay.agent(homes[2].path(), "carol").await;
+    let error = carol.follow(&link, PairOptions::default()).await.unwrap_err();
+    assert!(["code_used", "code_expired"].contains(&error.code()), "{error}");
+}
