@@ -6,6 +6,7 @@
 
 pub mod ceiling;
 pub mod rig;
+pub mod this_process;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -96,6 +97,22 @@ impl Spread {
     /// The middle one.
     pub fn median(&self) -> f64 {
         self.0.get(self.0.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// In another unit.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        Self(self.0.iter().map(|value| value * factor).collect())
     }
 }
 

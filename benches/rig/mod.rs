@@ -1,5 +1,7 @@
 //! A real relay on loopback and real agents on a real disk, for what is measured end to end.
 
+pub mod containers;
+
 use std::error::Error;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
