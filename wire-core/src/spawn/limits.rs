@@ -25,7 +25,8 @@ pub struct Limits {
     pub memory: u64,
     /// Processors, in steps of a thousandth: 0.01 up to all of the host's. 1.0 if not said.
     pub cpus: f64,
-    /// Processes and threads: 1 to 4194304 ([`MAX_PIDS`]). 256 if not said.
+    /// Processes and threads, the shim's and the engine's own for a moment among them: 8 ([`MIN_PIDS`]) to
+    /// 4194304 ([`MAX_PIDS`]). 256 if not said.
     pub pids: u32,
     /// Open files of one process: 64 up to what the engine may give, at most 1048576. 1024 if not said.
     pub nofile: u64,
@@ -43,6 +44,9 @@ pub struct Limits {
 
 /// The smallest limit of memory that the engine takes.
 pub const MIN_MEMORY: u64 = 6 << 20;
+/// The fewest processes and threads that a container can be started and spoken with: what the engine runs in
+/// it to start a program has several threads of its own until the program takes its place.
+pub const MIN_PIDS: u32 = 8;
 /// The most processes that Linux can number.
 pub const MAX_PIDS: u32 = 1 << 22;
 /// Bytes of the tmpfs for secrets and sockets.
@@ -207,7 +211,7 @@ pub(super) fn check(asked: &Limits, facts: &EngineFacts, errors: &mut Vec<SpecEr
     let host_memory = if facts.memory == 0 { i64::MAX as u64 } else { facts.memory };
     range(Resource::Memory, asked.memory, MIN_MEMORY, host_memory);
     let pids = u64::from(asked.pids);
-    range(Resource::Pids, pids, 1, u64::from(MAX_PIDS));
+    range(Resource::Pids, pids, u64::from(MIN_PIDS), u64::from(MAX_PIDS));
     let hard = facts.hard_nofile.unwrap_or(NOFILE.1).min(NOFILE.1);
     range(Resource::Nofile, asked.nofile, NOFILE.0, hard);
     let tmpfs = asked.tmpfs.unwrap_or_else(|| (asked.memory / 8).min(DEFAULT_TMPFS));

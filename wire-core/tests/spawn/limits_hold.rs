@@ -4,8 +4,9 @@ use std::path::Path;
 
 use crate::support::ground::{Ground, plain, sh};
 use crate::support::hardened::docker;
-use crate::support::images;
-use wire_core::spawn::{Limits, LogCap, SpawnSpec};
+use crate::support::{home, images};
+use wire_core::spawn::limits::MIN_PIDS;
+use wire_core::spawn::{Limits, LogCap, Outcome, SpawnSpec};
 
 /// Says the periods, those in which it had to wait, and the nanoseconds on processors; is busy until it had to
 /// wait in 20 more; says them again.
@@ -38,6 +39,25 @@ async fn a_busy_loop_gets_its_share_of_a_processor() {
     assert!(waited_then >= waited + 20);
     let most = (periods_then - periods + 1) * 50_000_000;
     assert!((used_then - used) * 10 <= most * 11, "{} of {most} ns", used_then - used);
+    sandbox.remove().await.unwrap();
+}
+
+/// The fewest processes that a spec may ask for are enough to make a container, to use it and to look at it.
+#[tokio::test]
+async fn the_fewest_processes_are_enough() {
+    let ground = Ground::new().await;
+    let limits = Limits::default().pids(MIN_PIDS);
+    let sandbox = ground.spawn(SpawnSpec::new(images::busybox()).limits(limits)).await;
+    assert_eq!(sandbox.run(sh("echo shim; exit 3")).await.unwrap().outcome, Outcome::Exited(3));
+    sandbox.write("/tmp/file", 0o644, &b"x"[..]).await.unwrap();
+    assert_eq!(sandbox.files("/tmp").await.unwrap().len(), 1);
+    assert!(sandbox.attest().await.unwrap().holds());
+    let other = home::open(&ground.home).await;
+    let again = other.get(sandbox.id().as_str()).await.unwrap().unwrap();
+    assert_eq!(again.run(sh("exit 4")).await.unwrap().outcome, Outcome::Exited(4));
+    sandbox.remove().await.unwrap();
+    let sandbox = ground.spawn(plain(["sleep", "1000"]).limits(limits)).await;
+    assert_eq!(sandbox.run(sh("exit 5")).await.unwrap().outcome, Outcome::Exited(5));
     sandbox.remove().await.unwrap();
 }
 

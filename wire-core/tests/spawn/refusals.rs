@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
+use wire_core::spawn::limits::{MAX_PIDS, MIN_PIDS};
 use wire_core::spawn::{
     Against, EngineFacts, EngineKind, HostPath, HostView, Lifetime, Limits, LogCap, Mount, Network,
     OutputCap, OwnerId, PathKind, Relaxation, Resource, ShimMode, SourceRefusal, SpawnSpec, SpecError, Stdin,
@@ -86,7 +87,7 @@ fn everything_that_is_wrong_is_said_at_once() {
         "a name is 2 to 56 of a-z A-Z 0-9 _ . - and begins with a letter or digit: \"-\"",
         "the command is empty",
         "user and group must be 1 to 2147483647, not 0:7",
-        "pids must be 1 to 4194304, not 0",
+        "pids must be 8 to 4194304, not 0",
         "memory must be 6291456 to 8589934592, not 4194304",
         "cpus must be 0.01 to 4, not 64",
         "nofile must be 64 to 20000, not 2097152",
@@ -114,8 +115,10 @@ fn root_is_refused_by_user_and_by_group() {
 fn numbers_have_ranges() {
     let limit = |what, asked, least, most| SpecError::Limit { what, asked, least, most };
     let max = 8 << 30;
-    refused(&limits(|l| l.pids(0)), &limit(Resource::Pids, 0, 1, 1 << 22));
-    refused(&limits(|l| l.pids(u32::MAX)), &limit(Resource::Pids, u32::MAX.into(), 1, 1 << 22));
+    for pids in [0, MIN_PIDS - 1, MAX_PIDS + 1, u32::MAX] {
+        let refusal = limit(Resource::Pids, pids.into(), MIN_PIDS.into(), MAX_PIDS.into());
+        refused(&limits(|l| l.pids(pids)), &refusal);
+    }
     refused(&limits(|l| l.memory(max + 1)), &limit(Resource::Memory, max + 1, 6 << 20, max));
     refused(&limits(|l| l.nofile(63)), &limit(Resource::Nofile, 63, 64, 20_000));
     refused(&limits(|l| l.nofile(20_001)), &limit(Resource::Nofile, 20_001, 64, 20_000));
