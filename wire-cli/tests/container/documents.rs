@@ -63,6 +63,8 @@ fn the_others_tell_what_they_did() {
         (said.as_slice(), &lines.last().unwrap()["end"]["outcome"]),
         ("é\u{ff}".as_bytes().get(..2).map(|e| [e, b"\xff"].concat()).unwrap().as_slice(), &json!("exited"))
     );
+    // It has ended, so its end is told though nobody waits for it.
+    assert_eq!(rig.run(&["--json", "logs", name]).ok().stdout, logs);
     let (doc, code) = rig.json(&["exec", name, "--", "sh", "-c", "echo out; exit 5"]);
     assert_eq!((code, &doc["exit_code"], &doc["stdout"]["text"]), (5, &json!(5), &json!("out\n")));
     let (doc, _) = rig.json(&["ps"]);

@@ -20,6 +20,9 @@ fn it_is_made_once_and_used_from_elsewhere() {
     assert_eq!((logs.stdout.as_str(), logs.stderr.as_str()), ("out\n", "err\n"));
     assert_eq!(rig.run(&["logs", "NAME", "--stderr"]).ok().stderr, "err\n");
     assert_eq!(rig.run(&["logs", "NAME", "--stdout", "--since", "2"]).ok().stdout, "t\n");
+    let past = rig.run(&["logs", "NAME", "--since", "99"]).ok();
+    let said = "--since 99 is past the end: stdout has 4 bytes, stderr 4\n";
+    assert_eq!((past.stdout.as_str(), past.stderr.as_str()), ("", said));
 
     let id = first["id"].as_str().unwrap();
     for who in ["NAME", id, &id[..12]] {

@@ -53,9 +53,20 @@ pub(crate) async fn run(ctx: &Ctx, args: &LogsArgs) -> Result<u8, Failure> {
     let docker = engine(ctx).await?;
     let sandbox = find(&docker, &args.id).await?;
     let exec = known(&sandbox, args.exec.unwrap_or(*ExecId::MAIN.as_bytes())).await?;
-    let to = (!args.follow).then_some([exec.stdout, exec.stderr]);
+    let said = [exec.stdout, exec.stderr];
     let wanted = [!args.stderr, !args.stdout];
-    let way = Way { wanted, at: [args.since; 2], to, begun: Default::default() };
+    if !wanted.iter().zip(said).any(|(wanted, said)| *wanted && args.since <= said) {
+        let [stdout, stderr] = said;
+        let past =
+            format!("--since {} is past the end: stdout has {stdout} bytes, stderr {stderr}", args.since);
+        ctx.out.note(past);
+    }
+    // One that has ended is followed to its end, which is told.
+    let (at, to) = match exec.outcome {
+        Some(_) => (said.map(|said| args.since.min(said)), None),
+        None => ([args.since; 2], (!args.follow).then_some(said)),
+    };
+    let way = Way { wanted, at, to, begun: Default::default() };
     if way.is_done() {
         return Ok(exit::OK);
     }
