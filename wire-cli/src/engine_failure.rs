@@ -108,6 +108,7 @@ fn file_code(error: &FileError) -> &'static str {
         FileError::Denied(_) => "denied",
         FileError::Limit(_) => "too_large",
         FileError::Refused(_) => "refused",
+        FileError::Full(_) | FileError::FullHere(_) => "disk_full",
         FileError::Path => "usage",
         FileError::Ended(_) => "lost",
         FileError::Exec(error) => exec_code(error),
@@ -132,6 +133,7 @@ const fn engine_code(error: &EngineError) -> &'static str {
         EngineError::Endpoint { .. } => "bad_config",
         EngineError::Conflict(_) | EngineError::NeverStarted => "conflict",
         EngineError::NotFound(_) => "not_found",
+        EngineError::Source(_) | EngineError::NoArchive => "copy_failed",
         _ => "internal",
     }
 }
@@ -190,6 +192,8 @@ mod tests {
         check(EngineError::Conflict(path()), "conflict", 1);
         check(EngineError::NotFound(path()), "not_found", 1);
         check(EngineError::BadRequest(path()), "internal", 1);
+        check(EngineError::Source(path()), "copy_failed", 1);
+        check(EngineError::NoArchive, "copy_failed", 1);
 
         let source = |kind: io::ErrorKind| InstallationError::Io { path: "x".into(), source: kind.into() };
         check(SpawnError::from(source(io::ErrorKind::StorageFull)), "disk_full", 7);
@@ -220,6 +224,8 @@ mod tests {
         check(FileError::Denied(words()), "denied", 6);
         check(FileError::Limit(words()), "too_large", 7);
         check(FileError::Refused(words()), "refused", 6);
+        check(FileError::Full(words()), "disk_full", 7);
+        check(FileError::FullHere(words()), "disk_full", 7);
         check(FileError::Failed(words()), "copy_failed", 1);
         check(FileError::Path, "usage", 2);
         check(FileError::Ended(Outcome::Signaled(9)), "lost", 1);

@@ -129,7 +129,11 @@ fn ended(result: &Result<(), FileError>) -> ExitCode {
         {
             code::DENIED
         }
-        FileError::Io(error) if error.kind() == io::ErrorKind::StorageFull => code::FULL,
+        FileError::Io(error)
+            if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+        {
+            code::FULL
+        }
         FileError::Io(_) => code::FAILED,
     })
 }

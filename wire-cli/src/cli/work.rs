@@ -58,7 +58,7 @@ Example
 pub(super) const LOGS_HELP: &str = "\
 The shim keeps the newest output; where older bytes are gone, standard error
 says which. Offsets are bytes of a stream. With --json a line is a part of the
-output, a `gap`, or the `end`.
+output, a `gap`, or the `end` of a program that has ended.
 
 Exit codes: 0; 1 no engine, no such container or program; 6 without the shim
 nothing is kept.
@@ -71,9 +71,12 @@ What is in a folder goes into the folder DST, which is made if it is missing. A
 file becomes DST, or goes into DST if that is a folder. With `-` a tar archive
 is read from standard input, or written to standard output. Files of a container
 are moved with the rights of its user, and unpacked so that none leaves DST.
+Files and links that are in the way are replaced; folders, devices, pipes and
+sockets never. A folder or an archive that is refused halfway leaves what came
+before; a file is copied whole or not at all.
 
 Exit codes: 0; 1 no engine, no such container or path; 2 usage; 6 not allowed,
-refused, or no shim; 7 over the limit.
+refused, or no shim; 7 over the limit, or no room.
 
 Example
   wire cp box:/tmp/report.md .";
@@ -132,7 +135,7 @@ pub(crate) struct ContainerArgs {
     /// Processors, such as 0.5 [default: 1]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     pub(crate) cpus: Option<f64>,
-    /// Processes and threads [default: 256]
+    /// Processes and threads, 8 at least [default: 256]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     pub(crate) pids: Option<u32>,
     /// Open files of one process [default: 1024]

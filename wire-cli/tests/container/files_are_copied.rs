@@ -62,6 +62,11 @@ fn nothing_leaves_its_folder_and_nothing_half_done_is_success() {
         let (doc, got) = rig.json(&args);
         assert_eq!((got, doc["error"]["code"].as_str()), (code, Some(what)), "{args:?}: {doc}");
     }
+    let large = here.path().join("large");
+    fs::File::create(&large).unwrap().set_len(65 << 20).unwrap();
+    let (doc, code) = rig.json(&["cp", large.to_str().unwrap(), "NAME:/tmp/large"]);
+    assert_eq!((code, doc["error"]["code"].as_str()), (7, Some("disk_full")), "{doc}");
+    assert!(doc["error"]["hint"].as_str().unwrap().contains("a larger /tmp"), "{doc}");
     let (doc, code) = rig.json(&["cp", "--limit", "1", "NAME:/tmp/open", into]);
     assert_eq!((code, doc["error"]["code"].as_str()), (7, Some("too_large")), "{doc}");
 }

@@ -39,7 +39,7 @@ impl fmt::Display for DisplayName {
 }
 
 /// Control characters, and the characters of Unicode that show nothing or reorder what is shown.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

@@ -93,6 +93,7 @@ mod words;
 
 pub use code::Code;
 pub use display::DisplayName;
+pub(crate) use display::is_hidden;
 pub use error::{CodeError, LinkError, PairingError};
 pub use established::{Established, ResetKey, ResetKeys, Role, Sas};
 pub use initiator::{AwaitingConfirmation, Initiator, InitiatorKeyed};

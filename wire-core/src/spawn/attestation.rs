@@ -23,7 +23,11 @@ use serde_json::{Value, json};
 use wire_shim::evidence::{Evidence, EvidenceError};
 
 use super::control::Control;
+use super::words::plain;
 pub use expected::{Expected, ExpectedMount};
+
+/// The most characters that are shown of what was seen.
+const WORDS: usize = 400;
 
 /// How a control was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,7 +121,7 @@ impl Attestation {
                 (None, _) => Verdict::Unknown,
                 _ => Verdict::Broken,
             };
-            Row { control: *control, expected: found.expected, seen: printable(&found.seen), verdict }
+            Row { control: *control, expected: found.expected, seen: plain(&found.seen, WORDS), verdict }
         };
         Self { rows: Control::ALL.iter().map(row).collect() }
     }
@@ -172,16 +176,6 @@ impl fmt::Display for Attestation {
         }
         Ok(())
     }
-}
-
-/// What the container says is shown on terminals: nothing that moves a cursor, and not without end.
-fn printable(text: &str) -> String {
-    const MAX: usize = 400;
-    let mut shown: String = text.chars().take(MAX).map(|c| if c.is_control() { '?' } else { c }).collect();
-    if text.chars().nth(MAX).is_some() {
-        shown.push_str(" ...");
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -94,6 +94,12 @@ pub enum EngineError {
     /// The request is not one that the engine takes.
     #[error("the container engine refused the request: {0}")]
     BadRequest(String),
+    /// What was to be sent could not be read. Nothing came of it.
+    #[error("reading what was to be sent: {0}")]
+    Source(String),
+    /// There is nothing in what should be an archive.
+    #[error("the archive is empty")]
+    NoArchive,
 }
 
 impl EngineError {
@@ -110,7 +116,9 @@ impl EngineError {
             | Self::NotFound(_)
             | Self::Protocol(_)
             | Self::ProxyBlocksHijack
-            | Self::BadRequest(_) => Retry::No,
+            | Self::BadRequest(_)
+            | Self::Source(_)
+            | Self::NoArchive => Retry::No,
         }
     }
 
@@ -136,6 +144,8 @@ impl EngineError {
             Self::ProxyBlocksHijack => "use the engine's own socket, or let the proxy pass upgrades on",
             Self::Server { .. } => "see the engine's log",
             Self::BadRequest(_) => "report this: the request should have been refused before it was sent",
+            Self::Source(_) => "see that the source can be read to its end",
+            Self::NoArchive => "give a root file system as an uncompressed tar archive",
         }
     }
 }

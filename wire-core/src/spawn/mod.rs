@@ -46,6 +46,7 @@ pub mod spec_error;
 pub mod sweep;
 pub mod valid;
 pub mod validate;
+mod words;
 
 pub use attestation::{Attestation, AttestationError, Expected, ExpectedMount, Verdict};
 pub use collect::Collector;

@@ -1,6 +1,7 @@
 //! What an engine says that is not Docker's, or not yet: refused by type, or read without a guess.
 
 use crate::support::fake_daemon::{FakeDaemon, NEVER, Say, VERSION, container, json};
+use crate::support::ground::client;
 use wire_core::spawn::docker::client::Client;
 use wire_core::spawn::docker::containers::Removed;
 use wire_core::spawn::runtime::State;
@@ -116,6 +117,31 @@ async fn a_removal_that_is_done_is_no_error() {
     assert!(matches!(engine.client().await.remove(&id(), false).await, Err(EngineError::Conflict(_))));
 }
 
+/// The engine would make an image of it.
+#[tokio::test]
+async fn an_archive_without_a_byte_is_none() {
+    let engine = FakeDaemon::says(json(200, "{\"status\":\"sha256:00\"}\n"));
+    let client = engine.client().await;
+    let before = engine.seen().len();
+    let refused = client.image_import(std::io::Cursor::new(vec![]), None, &[]).await;
+    assert!(matches!(refused, Err(EngineError::NoArchive)), "{refused:?}");
+    assert_eq!(engine.seen().len(), before, "nothing was sent");
+}
+
+/// A source that breaks is told as such, not as the engine's failure.
+#[tokio::test]
+async fn an_archive_that_cannot_be_read_is_not_the_engines_fault() {
+    let client = client().await;
+    for readable in [&b""[..], &[0; 100_000]] {
+        let broken = tokio_util::io::StreamReader::new(futures_util::stream::iter([
+            Ok(readable),
+            Err(std::io::Error::other("the disk is gone")),
+        ]));
+        let failed = client.image_import(broken, None, &[]).await;
+        assert!(matches!(&failed, Err(EngineError::Source(why)) if why == "the disk is gone"), "{failed:?}");
+    }
+}
+
 /// A pull or an import fails after its 200.
 #[tokio::test]
 async fn a_failure_in_the_progress_is_a_failure() {
@@ -127,9 +153,9 @@ async fn a_failure_in_the_progress_is_a_failure() {
     let failed =
         |error: EngineError| matches!(error, EngineError::Server { message, .. } if message == "no route");
     assert!(failed(client.image_pull(&name).await.unwrap_err()));
-    assert!(failed(client.image_import(std::io::Cursor::new(vec![]), None, &[]).await.unwrap_err()));
+    assert!(failed(client.image_import(std::io::Cursor::new(vec![0; 1024]), None, &[]).await.unwrap_err()));
     let engine = FakeDaemon::says(json(200, "{\"status\":\"done\"}\n"));
-    let imported = engine.client().await.image_import(std::io::Cursor::new(vec![]), None, &[]).await;
+    let imported = engine.client().await.image_import(std::io::Cursor::new(vec![0; 1024]), None, &[]).await;
     assert!(matches!(imported, Err(EngineError::Protocol(_))), "done, and no id");
 }
 

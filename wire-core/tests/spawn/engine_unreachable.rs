@@ -250,7 +250,7 @@ async fn every_verb(client: &Client, with: impl Fn(&'static str, Result<(), Engi
         "exec resize": client.exec_resize(exec, size);
         "image inspect": client.image_inspect(image);
         "image list": client.image_list(&[]);
-        "image import": client.image_import(Cursor::new(Vec::new()), None, &[]);
+        "image import": client.image_import(Cursor::new(vec![0; 1024]), None, &[]);
         "image pull": client.image_pull(image);
         "image remove": client.image_remove(image);
         "volume create": client.volume_create(volume, none, none);

@@ -159,7 +159,7 @@ async fn a_full_disk_in_the_container_leaves_no_half_file() {
     let (sandbox, _home) = sandbox().await;
     let endless = tokio::io::repeat(1);
     let failed = sandbox.write("/tmp/all", 0o644, endless.take(100 << 20)).await;
-    assert!(matches!(failed, Err(FileError::Failed(_))), "{failed:?}");
+    assert!(matches!(failed, Err(FileError::Full(_))), "{failed:?}");
     assert_eq!(sandbox.files("/tmp").await.unwrap(), []);
     sandbox.remove().await.unwrap();
 }

@@ -6,8 +6,9 @@ use std::io;
 use hyper::StatusCode;
 use serde::Deserialize;
 
-use super::super::error::EngineError;
 use super::endpoint::Endpoint;
+use crate::spawn::error::EngineError;
+use crate::spawn::words;
 
 /// The most characters of an engine's words that are repeated.
 const WORDS: usize = 2000;
@@ -32,6 +33,10 @@ pub(super) fn not_connected(endpoint: &Endpoint, error: io::Error) -> EngineErro
 pub(super) fn broken(error: hyper::Error) -> EngineError {
     if error.is_parse() {
         return EngineError::Protocol("no HTTP".to_owned());
+    }
+    if error.is_user() {
+        let words = error.source().map_or_else(String::new, ToString::to_string);
+        return EngineError::Source(plain(&words));
     }
     match io_cause(&error).map(io::Error::kind) {
         Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => {
@@ -60,10 +65,9 @@ pub(super) fn refused(status: StatusCode, body: &[u8]) -> EngineError {
     }
 }
 
-/// The engine's words, which may repeat what a stranger's image says: kept to a length, and without what a
-/// terminal obeys.
+/// The engine's words, which may repeat what a stranger's image says.
 pub(super) fn plain(words: &str) -> String {
-    words.chars().take(WORDS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    words::plain(words, WORDS)
 }
 
 /// An answer that does not decode. Says where, never what: the value may be a secret.
@@ -99,10 +103,10 @@ mod tests {
         );
         assert!(matches!(said(409, b"in use\n"), EngineError::Conflict(w) if w == "in use"));
         assert!(matches!(said(400, b""), EngineError::BadRequest(w) if w.is_empty()));
-        assert!(matches!(said(409, b"a\x1b[2Jb\nc"), EngineError::Conflict(w) if w == "a [2Jb c"));
+        assert!(matches!(said(409, b"a\x1b[2Jb\nc"), EngineError::Conflict(w) if w == "a?[2Jb?c"));
         assert!(matches!(said(503, b"\xff"), EngineError::Server { code: 503, .. }));
         assert!(
-            matches!(said(500, &[b'x'; 9000]), EngineError::Server { message, .. } if message.len() == WORDS)
+            matches!(said(500, &[b'x'; 9000]), EngineError::Server { message, .. } if message.len() == WORDS + 4)
         );
     }
 

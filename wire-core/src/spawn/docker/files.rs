@@ -20,6 +20,7 @@ use wire_shim::protocol::Stream;
 
 use super::archive::Archive;
 use super::exec::{Exec, ExecStdin};
+use super::fault;
 use super::local_files::looked_at;
 use super::sandbox::Sandbox;
 use crate::spawn::command::{Command, OutputCap, Stdin};
@@ -65,7 +66,13 @@ pub enum FileError {
     /// An archive that leads out of its folder, or holds what is no file, folder or link.
     #[error("refused: {0}")]
     Refused(String),
-    /// The container's system said no.
+    /// A disk, a tmpfs or a quota in the container has no room for it.
+    #[error("no room in the container: {0}")]
+    Full(String),
+    /// There is no room on this machine.
+    #[error("no room on this machine: {0}")]
+    FullHere(String),
+    /// A system said no: the container's, or this machine's.
     #[error("failed: {0}")]
     Failed(String),
     /// The path is not absolute, or holds a NUL byte.
@@ -92,8 +99,10 @@ impl FileError {
             Self::NotFound(_) => "look what is there first",
             Self::Denied(_) => "programs write below /tmp, and where a mount lets them",
             Self::Limit(_) => "allow more, or move less",
-            Self::Refused(_) => "pack files, folders and links of one folder alone",
-            Self::Failed(_) => "a full /tmp is the usual reason: give the container a larger one",
+            Self::Refused(_) => "move files, folders and links of one folder, to names that nothing else has",
+            Self::Full(_) => "remove what is not needed, or give the container a larger /tmp or a mount",
+            Self::FullHere(_) => "make room on this machine, or copy to another disk",
+            Self::Failed(_) => "look at what is at both paths, and whether an archive is one",
             Self::Path => "give an absolute path",
             Self::Source(_) => "see that the source can be read",
             Self::Ended(_) => "see whether the container runs: wire ps",
@@ -384,9 +393,9 @@ fn check(path: &str) -> Result<(), FileError> {
     if path.starts_with('/') && !path.contains('\0') { Ok(()) } else { Err(FileError::Path) }
 }
 
-/// What the program's end means.
+/// What the program's end means. Its words are the container's, whose names they repeat.
 fn ended(outcome: &Outcome, words: &str) -> Result<(), FileError> {
-    let words = words.trim().to_owned();
+    let words = fault::plain(words.trim());
     let Outcome::Exited(number) = outcome else { return Err(FileError::Ended(outcome.clone())) };
     Err(match u8::try_from(*number).unwrap_or(u8::MAX) {
         code::OK => return Ok(()),
@@ -394,6 +403,23 @@ fn ended(outcome: &Outcome, words: &str) -> Result<(), FileError> {
         code::DENIED => FileError::Denied(words),
         code::LIMIT => FileError::Limit(words),
         code::REFUSED => FileError::Refused(words),
+        code::FULL => FileError::Full(words),
         _ => FileError::Failed(words),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_moves_files_says_what_went_wrong() {
+        let said = |number: u8| ended(&Outcome::Exited(number.into()), "no a\u{1b}[2Jb\n");
+        assert!(said(code::OK).is_ok());
+        assert!(matches!(said(code::MISSING), Err(FileError::NotFound(words)) if words == "no a?[2Jb"));
+        assert!(matches!(said(code::FULL), Err(FileError::Full(words)) if words == "no a?[2Jb"));
+        assert!(matches!(said(code::FAILED), Err(FileError::Failed(_))));
+        assert!(matches!(said(code::USAGE), Err(FileError::Failed(_))));
+        assert!(matches!(ended(&Outcome::Signaled(9), ""), Err(FileError::Ended(_))));
+    }
 }

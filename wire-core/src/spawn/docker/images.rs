@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Cursor;
 
 use bytes::Bytes;
 use hyper::Method;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::super::error::EngineError;
 use super::super::ids::{ImageId, ImageName};
@@ -103,14 +104,22 @@ impl Client {
         raw.into_iter().map(parse).collect()
     }
 
-    /// Makes an image of one layer, out of an uncompressed archive of a root file system. `changes` are
-    /// lines of a Dockerfile, such as `USER 65532:65532`.
+    /// Makes an image of one layer, out of an uncompressed archive of a root file system, which has at least a
+    /// byte ([`EngineError::NoArchive`]). `changes` are lines of a Dockerfile, such as `USER 65532:65532`.
     pub async fn image_import(
         &self,
         archive: impl AsyncRead + Send + 'static,
         name: Option<&ImageName>,
         changes: &[&str],
     ) -> Result<ImageId, EngineError> {
+        let mut archive = Box::pin(archive);
+        let mut first = [0];
+        // An engine makes an empty image out of nothing.
+        match archive.read(&mut first).await {
+            Ok(0) => return Err(EngineError::NoArchive),
+            Ok(_) => {}
+            Err(error) => return Err(EngineError::Source(fault::plain(&error.to_string()))),
+        }
         let mut target = Target::new("images").word("create").query("fromSrc", "-");
         if let Some(name) = name {
             let (repository, tag) = repository(name);
@@ -119,7 +128,7 @@ impl Client {
         for change in changes {
             target = target.query("changes", change);
         }
-        let call = self.change(Method::POST, "image import", target).tar(archive);
+        let call = self.change(Method::POST, "image import", target).tar(Cursor::new(first).chain(archive));
         let last = last_status(self.send(call).await?).await?;
         image_id(last.trim())
     }

@@ -19,6 +19,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::io::{StreamReader, SyncIoBridge};
 use wire_shim::files;
 
+use super::fault;
 use super::files::{Caps, FileError, FileStream};
 use crate::spawn::spec::User;
 
@@ -130,12 +131,14 @@ async fn joined<T>(work: JoinHandle<Result<T, files::FileError>>) -> Result<T, F
 impl From<io::Error> for FileError {
     /// What a [`FileStream`] failed with, it still is.
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::NotFound {
-            Self::NotFound(error.to_string())
-        } else if error.kind() == io::ErrorKind::PermissionDenied {
-            Self::Denied(error.to_string())
-        } else {
-            error.downcast::<Self>().unwrap_or_else(|error| Self::Failed(error.to_string()))
+        let words = |error: &io::Error| fault::plain(&error.to_string());
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NotFound(words(&error)),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::Denied(words(&error))
+            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::FullHere(words(&error)),
+            _ => error.downcast::<Self>().unwrap_or_else(|error| Self::Failed(words(&error))),
         }
     }
 }
@@ -147,5 +150,26 @@ impl From<files::FileError> for FileError {
             files::FileError::Limit(_) => Self::Limit(error.to_string()),
             files::FileError::Refused(_) | files::FileError::Taken(_) => Self::Refused(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_system_says_is_told_apart_and_fit_to_be_printed() {
+        use io::ErrorKind as Kind;
+        let said = |kind: Kind| FileError::from(io::Error::new(kind, "a\u{1b}[2Jb"));
+        assert!(matches!(said(Kind::NotFound), FileError::NotFound(words) if words == "a?[2Jb"));
+        for kind in [Kind::PermissionDenied, Kind::ReadOnlyFilesystem] {
+            assert!(matches!(said(kind), FileError::Denied(words) if words == "a?[2Jb"), "{kind}");
+        }
+        for kind in [Kind::StorageFull, Kind::QuotaExceeded] {
+            assert!(matches!(said(kind), FileError::FullHere(words) if words == "a?[2Jb"), "{kind}");
+        }
+        assert!(matches!(said(Kind::Other), FileError::Failed(words) if words == "a?[2Jb"));
+        let still = FileError::from(io::Error::other(FileError::Limit("x".to_owned())));
+        assert!(matches!(still, FileError::Limit(_)));
     }
 }

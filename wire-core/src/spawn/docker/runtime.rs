@@ -251,6 +251,8 @@ fn failed(error: FileError) -> ExecError {
         | FileError::Denied(_)
         | FileError::Limit(_)
         | FileError::Refused(_)
+        | FileError::Full(_)
+        | FileError::FullHere(_)
         | FileError::Failed(_)
         | FileError::Path
         | FileError::Source(_)
