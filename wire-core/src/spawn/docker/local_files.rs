@@ -131,14 +131,16 @@ async fn joined<T>(work: JoinHandle<Result<T, files::FileError>>) -> Result<T, F
 impl From<io::Error> for FileError {
     /// What a [`FileStream`] failed with, it still is.
     fn from(error: io::Error) -> Self {
-        let words = |error: &io::Error| fault::plain(&error.to_string());
-        match error.kind() {
-            io::ErrorKind::NotFound => Self::NotFound(words(&error)),
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                Self::Denied(words(&error))
-            }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::FullHere(words(&error)),
-            _ => error.downcast::<Self>().unwrap_or_else(|error| Self::Failed(words(&error))),
+        use io::ErrorKind as Kind;
+        let (kind, words) = (error.kind(), |error: &io::Error| fault::plain(&error.to_string()));
+        if kind == Kind::NotFound {
+            Self::NotFound(words(&error))
+        } else if matches!(kind, Kind::PermissionDenied | Kind::ReadOnlyFilesystem) {
+            Self::Denied(words(&error))
+        } else if matches!(kind, Kind::StorageFull | Kind::QuotaExceeded) {
+            Self::FullHere(words(&error))
+        } else {
+            error.downcast::<Self>().unwrap_or_else(|error| Self::Failed(words(&error)))
         }
     }
 }
