@@ -36,9 +36,7 @@ pub(crate) async fn run(ctx: &Ctx, args: &ExecArgs) -> Result<u8, Failure> {
 }
 
 async fn program(ctx: &Ctx, args: &ExecArgs) -> Result<u8, Failure> {
-    if args.tty && ctx.out.is_json() {
-        return Err(Failure::usage("a terminal has no place in a document").hint("leave out -t or --json"));
-    }
+    terminal::check(ctx, args.tty)?;
     let docker = engine(ctx).await?;
     let sandbox = find(&docker, &args.id).await?;
     let carry = match args.attach {

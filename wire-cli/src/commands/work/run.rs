@@ -47,9 +47,7 @@ pub(crate) async fn run(ctx: &Ctx, args: &RunArgs) -> Result<u8, Failure> {
 }
 
 async fn one_shot(ctx: &Ctx, args: &RunArgs) -> Result<u8, Failure> {
-    if args.tty && ctx.out.is_json() {
-        return Err(Failure::usage("a terminal has no place in a document").hint("leave out -t or --json"));
-    }
+    terminal::check(ctx, args.tty)?;
     let begun = Instant::now();
     let container = &args.container;
     let mut spec = spec::of(ctx, container, args.stdin).await?;

@@ -6,8 +6,19 @@ use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize,
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use wire_core::spawn::TtySize;
 
+use crate::exit::Failure;
+use crate::home::Ctx;
+
 /// Where nothing is known of a terminal.
 const USUAL: TtySize = TtySize { cols: 80, rows: 24 };
+
+/// Refuses a terminal where the answer is a document.
+pub(super) fn check(ctx: &Ctx, wanted: bool) -> Result<(), Failure> {
+    if wanted && ctx.out.is_json() {
+        return Err(Failure::usage("a terminal has no place in a document").hint("leave out -t or --json"));
+    }
+    Ok(())
+}
 
 /// Our terminal, as a program's. What was set before is set again when this is dropped.
 pub(super) struct Terminal {
