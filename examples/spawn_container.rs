@@ -19,7 +19,10 @@ const IMAGE: &str = "wire-example/busybox:latest";
 async fn main() -> anyhow::Result<()> {
     let home = tempfile::tempdir()?;
     let docker = Docker::connect(DockerConfig::from_env(home.path())?).await?;
-    docker.import_image(&ImageName::parse(IMAGE)?, std::io::Cursor::new(root()?)).await?;
+    // Each import is another image, so what is there is not imported again.
+    if !docker.images().await?.iter().any(|image| image.tags.iter().any(|tag| tag == IMAGE)) {
+        docker.import_image(&ImageName::parse(IMAGE)?, std::io::Cursor::new(root()?)).await?;
+    }
 
     // No network, no capability, nothing of the host, and it ends with this process: all by default.
     let sandbox = docker.spawn(SpawnSpec::new(IMAGE)).await?;

@@ -85,6 +85,8 @@ impl Engine {
                 sandbox.remove().await?;
             }
         }
+        // Each import is another image, also of the same files.
+        drop(docker_command(&["rmi", "--force", IMAGE]).output());
         Ok(self.home.close()?)
     }
 }
