@@ -1,8 +1,7 @@
 //! Made, used and removed, over and over: neither descriptors nor memory grow, and nothing is left on the engine
 //! or in the installation's folder.
 //!
-//! 30 times; `WIRE_SOAK=1000 cargo nextest run -p wire-core --all-features --test spawn_again_and_again` for the
-//! long run.
+//! 30 times; `.ci/run long` does it 1,000 times.
 
 #![cfg(feature = "docker")]
 #![allow(
@@ -19,12 +18,12 @@ mod support;
 
 use std::path::Path;
 
-use support::ground::{Ground, descriptors, plain, resident, sh, until};
+use support::ground::{Ground, descriptors, long, plain, resident, sh, until};
 use support::images;
 use wire_core::spawn::{Outcome, SpawnSpec};
 
 fn cycles() -> usize {
-    std::env::var("WIRE_SOAK").ok().and_then(|text| text.parse().ok()).unwrap_or(30)
+    if long() { 1000 } else { 30 }
 }
 
 fn files(folder: &Path) -> usize {

@@ -12,7 +12,7 @@
 #[path = "spawn/support/mod.rs"]
 mod support;
 
-use support::ground::{Ground, forget_peak, peak, sh};
+use support::ground::{Ground, forget_peak, long, peak, sh};
 use wire_core::spawn::docker::Sandbox;
 use wire_core::spawn::{Outcome, OutputCap};
 
@@ -39,7 +39,7 @@ async fn through_the_shim() {
     let ground = Ground::new().await;
     let sandbox = ground.waiting().await;
     // Its frames are slow to read in a program that is not optimised.
-    let zeros = if std::env::var_os("WIRE_SOAK").is_some() { 1 << 30 } else { 256 << 20 };
+    let zeros = if long() { 1 << 30 } else { 256 << 20 };
     kept_to_its_ends(&sandbox, zeros).await;
     sandbox.remove().await.unwrap();
 }

@@ -1,7 +1,7 @@
 //! The process that makes a container is killed at each step of its talk with the engine, and another one asks
 //! for the same container: its command runs exactly once, and nothing else is left.
 //!
-//! `WIRE_TEST_LONG=1` takes every step, instead of some.
+//! `.ci/run long` takes every step, instead of some.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support::caller::{Caller, Killer, say};
+use crate::support::ground::long;
 use crate::support::step_proxy::StepProxy;
 use crate::support::{home, images};
 use wire_core::spawn::docker::client::Client;
@@ -119,7 +120,7 @@ async fn its_command_runs_exactly_once() {
     assert_eq!(whole.again(engine.clone()).await, (1, Some(0)));
     println!("{pieces} pieces");
     // The last ones are those from the container's creation on.
-    let steps: Vec<usize> = if std::env::var_os("WIRE_TEST_LONG").is_some() {
+    let steps: Vec<usize> = if long() {
         (0..pieces).collect()
     } else {
         (0..pieces).rev().step_by(6).take(7).chain([pieces / 4]).collect()

@@ -1,11 +1,12 @@
 //! The engine is killed at a random moment while containers are made on it, again and again: whatever state it
 //! finds them in when it is back, one sweep leaves none, by the process that made them or by another.
 //!
-//! `WIRE_TEST_LONG=1` does it 50 times instead of 6.
+//! `.ci/run long` does it 50 times instead of 6.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::support::ground::long;
 use crate::support::home;
 use crate::support::private_dockerd::PrivateDockerd;
 use rustix::process::Signal as Os;
@@ -30,7 +31,7 @@ async fn states(client: &Client, owner: &str) -> BTreeMap<String, usize> {
 async fn nothing_is_left_after_one_sweep() {
     let Some(mut engine) = PrivateDockerd::start(false).await else { return };
     let image = home::busybox_on(&engine.client().await).await;
-    let times = if std::env::var_os("WIRE_TEST_LONG").is_some() { 50 } else { 6 };
+    let times = if long() { 50 } else { 6 };
     let home = tempfile::tempdir().unwrap();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let docker = home::on(engine.config(), home.path()).await;

@@ -54,6 +54,11 @@ impl Drop for Ground {
     }
 }
 
+/// Whether tests are to take their time: `.ci/run long`.
+pub fn long() -> bool {
+    std::env::var_os("WIRE_TEST_LONG").is_some()
+}
+
 /// BusyBox with this command, without the shim.
 pub fn plain<const N: usize>(argv: [&str; N]) -> SpawnSpec {
     SpawnSpec::new(images::busybox())
