@@ -41,6 +41,10 @@ pub const WINDOW: u64 = 512 << 10;
 /// Milliseconds without a word after which a connection's readers no longer hold.
 pub const HOLD_SILENCE_MS: u64 = 30_000;
 
+/// Milliseconds without a reader after which a program that is tied to its readers is ended: longer than it takes to
+/// dial again.
+pub const ALONE_MS: u64 = 15_000;
+
 /// Bytes of a stream that are kept at least, whatever was asked.
 pub const RING_MIN: u64 = 4 << 10;
 /// Bytes of a stream that are kept at most, whatever was asked.

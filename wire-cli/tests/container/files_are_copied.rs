@@ -67,6 +67,16 @@ fn nothing_leaves_its_folder_and_nothing_half_done_is_success() {
     let (doc, code) = rig.json(&["cp", large.to_str().unwrap(), "NAME:/tmp/large"]);
     assert_eq!((code, doc["error"]["code"].as_str()), (7, Some("disk_full")), "{doc}");
     assert!(doc["error"]["hint"].as_str().unwrap().contains("a larger /tmp"), "{doc}");
-    let (doc, code) = rig.json(&["cp", "--limit", "1", "NAME:/tmp/open", into]);
-    assert_eq!((code, doc["error"]["code"].as_str()), (7, Some("too_large")), "{doc}");
+    // The limit holds both ways, of a file, of one that says no length, and of a folder.
+    fs::create_dir(here.path().join("folder")).unwrap();
+    fs::write(here.path().join("folder/two"), "xx").unwrap();
+    let folder = here.path().join("folder");
+    for from in ["NAME:/tmp/open", large.to_str().unwrap(), "/proc/cpuinfo", folder.to_str().unwrap()] {
+        let to = if from.starts_with("NAME") { into } else { "NAME:/tmp/limited" };
+        let (doc, code) = rig.json(&["cp", "--limit", "1", from, to]);
+        assert_eq!((code, doc["error"]["code"].as_str()), (7, Some("too_large")), "{from}: {doc}");
+    }
+    // What was moved is counted, not what was announced.
+    let (doc, _) = rig.json(&["cp", "/proc/version", "NAME:/tmp/version"]);
+    assert_eq!(doc["bytes"].as_u64(), Some(fs::read("/proc/version").unwrap().len() as u64), "{doc}");
 }

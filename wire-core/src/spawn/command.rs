@@ -31,6 +31,7 @@ pub struct Command {
     pub(crate) output: OutputCap,
     pub(crate) overflow: Overflow,
     pub(crate) tag: String,
+    pub(crate) tied: bool,
 }
 
 /// Where a program's standard input comes from.
@@ -108,6 +109,7 @@ impl Command {
             output: OutputCap::default(),
             overflow: Overflow::Block,
             tag: String::new(),
+            tied: false,
         }
     }
 
@@ -187,6 +189,14 @@ impl Command {
     #[must_use]
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tag = tag.into();
+        self
+    }
+
+    /// Ends it 15 s after nobody reads it any more, because who did has let go of it or was killed. Without this it
+    /// goes on. Needs the shim.
+    #[must_use]
+    pub const fn tied(mut self) -> Self {
+        self.tied = true;
         self
     }
 }

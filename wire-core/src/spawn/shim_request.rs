@@ -54,6 +54,7 @@ pub fn exec(id: ExecId, command: &Command, env: &BTreeMap<String, String>, workd
         ring: ring(command),
         overflow: command.overflow,
         tag: command.tag.clone(),
+        tied: command.tied,
     }
 }
 
@@ -70,6 +71,7 @@ fn main(spec: &ValidSpec, argv: &[String]) -> ExecSpec {
         ring: kept(spec.limits.output),
         overflow: spec.overflow,
         tag: String::new(),
+        tied: false,
     }
 }
 

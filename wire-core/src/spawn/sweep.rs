@@ -134,13 +134,15 @@ impl Sweep<'_> {
         if skew > MAX_SKEW_MS { over > 0 && over.unsigned_abs() > skew } else { over >= 0 }
     }
 
-    /// A process of another host, or of another PID namespace, may live unseen.
+    /// A process of another host, or of another PID namespace, may live unseen. What runs has a lease: the shim
+    /// ends it if its maker was the only one that held it, and nobody here knows who else does.
     fn judge_tied(&self, tied: &Tied, found: &Found<'_>) -> Option<Reason> {
         if tied.place != *self.here || (self.alive)(tied.instance) != Alive::No {
             return None;
         }
         let never = found.state == Some(State::Created) || found.never_begun;
         match tied.until {
+            TiedUntil::End if found.state == Some(State::Running) && !never => None,
             TiedUntil::End => Some(Reason::Orphan),
             TiedUntil::Start => never.then_some(Reason::NeverStarted),
         }
@@ -261,7 +263,12 @@ mod tests {
                 assert_eq!(gone.of(&tied(place.clone(), TiedUntil::End), state), kept, "{state:?}");
             }
             let orphan = Judgement::Remove(Reason::Orphan);
-            let wanted = if state == Some(State::Dead) { dead } else { orphan };
+            let wanted = match state {
+                Some(State::Dead) => dead,
+                // Its lease ends it, unless somebody else has it.
+                Some(State::Running) => Judgement::Keep,
+                _ => orphan,
+            };
             assert_eq!(gone.of(&tied(here(), TiedUntil::End), state), wanted, "{state:?}");
             let never = Judgement::Remove(Reason::NeverStarted);
             let wanted = if state == Some(State::Created) { never } else { kept };

@@ -8,7 +8,7 @@ use crate::support::hardened::docker;
 use crate::support::images;
 use wire_core::spawn::docker::{Exec, Sandbox};
 use wire_core::spawn::{
-    ExecError, ExecEvent, Exit, ExitReason, Lifetime, Limits, Outcome, Signal, SpawnSpec, Stdin,
+    ExecError, ExecEvent, Exit, ExitReason, Lifetime, Limits, Outcome, Signal, SpawnError, SpawnSpec, Stdin,
 };
 
 /// A program of which it is known that it runs.
@@ -66,6 +66,15 @@ async fn frozen(sandbox: Sandbox) {
     engine(&["pause", sandbox.id().as_str()]);
     for refused in [sandbox.run(sh("touch /tmp/ran")).await, sandbox.run(sh("touch /tmp/ran")).await] {
         assert!(matches!(refused, Err(ExecError::Paused)), "{refused:?}");
+    }
+    if sandbox.has_shim() {
+        // Nobody would answer.
+        assert!(matches!(sandbox.execs().await, Err(ExecError::Paused)));
+        assert!(matches!(sandbox.main([0, 0]).await, Err(ExecError::Paused)));
+        assert!(matches!(sandbox.attest().await, Err(SpawnError::Exec(ExecError::Paused))));
+        assert!(matches!(sandbox.signal(Signal::TERM).await, Err(ExecError::Paused)));
+        assert!(matches!(sandbox.end_after(Duration::from_secs(60)).await, Err(ExecError::Paused)));
+        assert!(matches!(sandbox.forget(exec.id().unwrap()).await, Err(ExecError::Paused)));
     }
     engine(&["unpause", sandbox.id().as_str()]);
     let ran = sandbox.run(sh("test -e /tmp/ran")).await.unwrap();

@@ -8,13 +8,13 @@ use std::path::Path;
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, fchmod, futimens, linkat, openat, readlinkat,
-    statat, symlinkat, unlinkat,
+    renameat, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 use tar::{Archive, EntryType, Header, PaxExtensions};
 
 use super::walk::{components, folder, stays_inside};
-use super::{Caps, FileError, special};
+use super::{Caps, FileError, special, unfinished};
 
 /// Bytes of a name or of other facts about an entry.
 const ABOUT: u64 = 64 << 10;
@@ -25,7 +25,7 @@ const FRAME: u64 = 512 + 2 * (512 + 4096 + 512) + 512;
 
 /// Unpacks `archive` into the folder at `path`, which is made if it is missing. Owners are not restored, nor
 /// modes beyond these bits, at most nine; what has a taken name replaces it, a link itself
-/// too, but never a folder, a device, a pipe or a socket. A folder is its
+/// too, but never a folder, a device, a pipe or a socket, and a file only when it is whole. A folder is its
 /// owner's to write to until all is unpacked, whatever mode it comes to have.
 pub fn extract(path: &Path, caps: Caps, modes: u32, archive: &mut impl Read) -> Result<(), FileError> {
     match fs::create_dir(path) {
@@ -190,10 +190,31 @@ fn write(
     size: u64,
     data: &mut impl Read,
 ) -> Result<(), FileError> {
+    replaceable(parent, name)?;
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
-    let mut made = None;
-    replace(parent, name, || openat(parent, name, flags, Mode::RUSR | Mode::WUSR).map(|fd| made = Some(fd)))?;
-    let mut file = File::from(made.ok_or(io::ErrorKind::Other)?);
+    let (unfinished, file) = loop {
+        let unfinished = unfinished(name);
+        match openat(parent, &unfinished, flags, Mode::RUSR | Mode::WUSR) {
+            Err(Errno::EXIST) => {}
+            file => break (unfinished, file?),
+        }
+    };
+    let written = fill(file.into(), mode, header, size, data)
+        .and_then(|()| replaceable(parent, name))
+        .and_then(|()| Ok(renameat(parent, &unfinished, parent, name)?));
+    if written.is_err() {
+        _ = unlinkat(parent, &unfinished, AtFlags::empty());
+    }
+    written
+}
+
+fn fill(
+    mut file: File,
+    mode: Mode,
+    header: &Header,
+    size: u64,
+    data: &mut impl Read,
+) -> Result<(), FileError> {
     if io::copy(data, &mut file)? != size {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
@@ -204,6 +225,17 @@ fn write(
     Ok(())
 }
 
+/// A device, a pipe or a socket is not replaced.
+fn replaceable(parent: &OwnedFd, name: &[u8]) -> Result<(), FileError> {
+    match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(there) => {
+            special(FileType::from_raw_mode(there.st_mode)).map_or(Ok(()), |it| Err(FileError::Taken(it)))
+        }
+        Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Makes something under a name, in place of what has it.
 fn replace(
     parent: &OwnedFd,
@@ -212,10 +244,7 @@ fn replace(
 ) -> Result<(), FileError> {
     match make() {
         Err(Errno::EXIST) => {
-            let there = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            if let Some(it) = special(FileType::from_raw_mode(there.st_mode)) {
-                return Err(FileError::Taken(it));
-            }
+            replaceable(parent, name)?;
             unlinkat(parent, name, AtFlags::empty())?;
             Ok(make()?)
         }

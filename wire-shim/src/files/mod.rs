@@ -17,7 +17,7 @@ mod archive;
 mod extract;
 mod walk;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -96,17 +96,22 @@ pub fn write(path: &Path, mode: u32, from: &mut impl Read) -> Result<(), FileErr
     written
 }
 
-/// A new file in the same folder, under a name that no other write has: of this process, or of one that had the
-/// same number and was killed.
-fn beside(path: &Path) -> Result<(PathBuf, File), FileError> {
+/// A name for a file that is not whole yet, which no other write has, but one by a process that had the same number
+/// and was killed.
+fn unfinished(name: &[u8]) -> OsString {
     static WRITES: AtomicU32 = AtomicU32::new(0);
+    let name = name.get(..name.len().min(200)).unwrap_or_default();
+    let mut unfinished = OsStr::from_bytes(b".").to_os_string();
+    unfinished.push(OsStr::from_bytes(name));
+    unfinished.push(format!(".{}.{}", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
+    unfinished
+}
+
+/// A new file in the same folder.
+fn beside(path: &Path) -> Result<(PathBuf, File), FileError> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let name = name.as_bytes().get(..name.len().min(200)).unwrap_or_default();
     loop {
-        let mut unfinished = OsStr::from_bytes(b".").to_os_string();
-        unfinished.push(OsStr::from_bytes(name));
-        unfinished.push(format!(".{}.{}", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
-        let unfinished = path.with_file_name(unfinished);
+        let unfinished = path.with_file_name(unfinished(name.as_bytes()));
         match File::options().write(true).create_new(true).mode(0o600).open(&unfinished) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             file => return Ok((unfinished, file?)),

@@ -237,6 +237,11 @@ impl Conn {
         Ok(())
     }
 
+    /// Whether a program is read here.
+    pub(super) fn reads(&self, exec: ExecId) -> bool {
+        self.subs.values().any(|sub| sub.exec == exec)
+    }
+
     /// The lowest offset of a program's stream that a reader here holds.
     pub(super) fn held(&self, exec: ExecId, stream: Stream, now: Millis) -> Option<u64> {
         if now.since(self.heard) > HOLD_SILENCE_MS {

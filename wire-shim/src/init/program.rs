@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::process::{Pid, Signal};
 use wire_shim::frame::Decoder;
-use wire_shim::protocol::{Cause, End, ExecId, ExecInfo, How, Overflow, Stream, TtySize};
+use wire_shim::protocol::{ALONE_MS, Cause, End, ExecId, ExecInfo, How, Overflow, Stream, TtySize};
 use wire_shim::ring::Ring;
 
 use super::input::Input;
@@ -109,6 +109,10 @@ pub(super) struct Program {
     pub(super) read: bool,
     pub(super) grace: u64,
     pub(super) deadline: Option<Millis>,
+    /// It is ended when nobody reads it any more.
+    pub(super) tied: bool,
+    /// Since when nobody reads it, if that counts.
+    pub(super) alone: Option<Millis>,
     ending: Ending,
 }
 
@@ -129,6 +133,8 @@ impl Program {
             tag: spec.tag.clone(),
             tty: spec.tty.is_some(),
             overflow: spec.overflow,
+            tied: spec.tied,
+            alone: None,
             started: now,
             output: started.output,
             input: started.input,
@@ -222,7 +228,8 @@ impl Program {
             Ending::Killed { next, .. } => Some(next),
         };
         let parked = self.output.stdout.parked.filter(|_| self.lives());
-        [ending, self.deadline, parked].into_iter().flatten().min()
+        let alone = self.alone.map(|since| since.after(ALONE_MS));
+        [ending, self.deadline, parked, alone].into_iter().flatten().min()
     }
 
     /// Does what is due. True if the kernel does not let go of its tree and it is given up.
@@ -280,6 +287,16 @@ impl Program {
             Moved::End => output.fd = None,
         }
         true
+    }
+
+    /// Ends it if it is tied to its readers and has had none for long.
+    pub(super) fn leave_alone(&mut self, is_read: bool, now: Millis) {
+        if is_read || !self.tied || !self.lives() {
+            self.alone = None;
+        } else if self.alone.get_or_insert(now).after(ALONE_MS) <= now {
+            (self.tied, self.alone) = (false, None);
+            self.ask(Cause::Lease, 0, now);
+        }
     }
 
     /// Bytes that can be read from its pipe now.

@@ -64,6 +64,10 @@ impl Init {
             self.life.lease = None;
             self.end_all(Cause::Lease, self.grace(), now);
         }
+        for program in self.table.all_mut() {
+            let is_read = self.conns.values().any(|conn| conn.reads(program.id));
+            program.leave_alone(is_read, now);
+        }
         let mut seen = None;
         let mut given_up = Vec::new();
         for program in self.table.all_mut().filter(|program| program.lives()) {

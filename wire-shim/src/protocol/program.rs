@@ -124,6 +124,9 @@ pub struct ExecSpec {
     /// The caller's own words for it, shown in lists.
     #[n(10)]
     pub tag: String,
+    /// Whether it is ended when nobody has read it for [`ALONE_MS`](super::ALONE_MS).
+    #[n(11)]
+    pub tied: bool,
 }
 
 impl fmt::Debug for ExecSpec {

@@ -297,6 +297,26 @@ fn a_pipe_a_socket_or_a_device_is_never_replaced() {
 }
 
 #[test]
+fn an_archive_that_breaks_leaves_the_file_that_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "old").unwrap();
+    let mut header = Header::new_gnu();
+    header.set_size(1000);
+    header.set_mode(0o644);
+    header.set_path("file").unwrap();
+    header.set_cksum();
+    let broken = [header.as_bytes().as_slice(), &[7; 900]].concat();
+    let untar = ["untar", folder.path().to_str().unwrap(), "2000", "10"];
+    let (_, said, status) = told(&untar, &broken);
+    assert_eq!((status, fs::read(&file).unwrap()), (code::FAILED, b"old".to_vec()), "{said}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing unfinished stays");
+    let whole = [broken.as_slice(), &[7; 124], &[0; 1024]].concat();
+    let (_, said, status) = told(&untar, &whole);
+    assert_eq!((status, fs::read(&file).unwrap()), (code::OK, vec![7; 1000]), "{said}");
+}
+
+#[test]
 fn of_a_link_the_name_is_replaced_and_what_it_points_to_stays() {
     let folder = tempfile::tempdir().unwrap();
     let (file, link) = (folder.path().join("file"), folder.path().join("link"));

@@ -1,10 +1,15 @@
 //! `wire cp`: files and folders between this machine and a container.
 
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 
 use serde::Serialize;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use wire_core::spawn::docker::{Caps, EntryKind, FileError, FileStream, Sandbox, pack};
 
 use super::{engine, find};
@@ -102,7 +107,7 @@ async fn out_of(sandbox: &Sandbox, path: &str, to: &Path, caps: Caps) -> Result<
 /// The same the other way round.
 async fn into(sandbox: &Sandbox, from: &Path, path: &str, caps: Caps) -> Result<CopiedDoc, Failure> {
     let shown = from.to_string_lossy();
-    let cannot = |error: std::io::Error| {
+    let cannot = |error: io::Error| {
         Failure::said("not_found", format!("{}: {error}", from.display()))
             .hint("give a file or folder that can be read")
     };
@@ -116,9 +121,14 @@ async fn into(sandbox: &Sandbox, from: &Path, path: &str, caps: Caps) -> Result<
         Err(_) if path.ends_with('/') => inside(path, from),
         Err(_) => path.to_owned(),
     };
+    if about.len() > caps.bytes {
+        return Err(FileError::Limit(format!("{} bytes", about.len())).into());
+    }
     let file = tokio::fs::File::open(from).await.map_err(cannot)?;
-    sandbox.write(&path, about.permissions().mode(), file).await?;
-    Ok(copied(&shown, &path, Some(about.len())))
+    let moved = Arc::new(AtomicU64::new(0));
+    let counted = Counted { read: file, moved: moved.clone(), most: caps.bytes };
+    sandbox.write(&path, about.permissions().mode(), counted).await?;
+    Ok(copied(&shown, &path, Some(moved.load(Ordering::Relaxed))))
 }
 
 async fn to_stdout(mut archive: FileStream) -> Result<(), Failure> {
@@ -130,6 +140,30 @@ async fn to_stdout(mut archive: FileStream) -> Result<(), Failure> {
         stdout.write_all(bytes).await?;
     }
     Ok(stdout.flush().await?)
+}
+
+/// A file of which so much is read at most: it may grow, or have no length of its own.
+struct Counted<R> {
+    read: R,
+    moved: Arc<AtomicU64>,
+    most: u64,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Counted<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.read).poll_read(cx, buffer))?;
+        let read = (buffer.filled().len() - before) as u64;
+        if self.moved.fetch_add(read, Ordering::Relaxed) + read > self.most {
+            let over = FileError::Limit(format!("more than {} bytes", self.most));
+            return Poll::Ready(Err(io::Error::other(over)));
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// The file in that folder of a container.

@@ -46,7 +46,10 @@ async fn program(ctx: &Ctx, args: &ExecArgs) -> Result<u8, Failure> {
             Carry::new(ctx, exec, OnStop::Leave)
         }
         None => {
-            let exec = sandbox.exec(command(args)?).await?;
+            let command = command(args)?;
+            // Without the shim nobody in the container sees that this process is gone.
+            let tied = sandbox.has_shim() && args.user.is_none() && !args.detach;
+            let exec = sandbox.exec(if tied { command.tied() } else { command }).await?;
             if args.detach {
                 return detach(ctx, &sandbox, exec).await;
             }

@@ -112,6 +112,17 @@ impl FileError {
     }
 }
 
+impl FileError {
+    /// A source that knows it to be over the caps is over the limit, whoever reads it.
+    fn of_source(error: io::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(over @ Self::Limit(_)) => over,
+            Ok(other) => Self::Source(io::Error::other(other)),
+            Err(error) => Self::Source(error),
+        }
+    }
+}
+
 impl Sandbox {
     /// Unpacks an uncompressed tar archive into a folder, which is made if it is missing. Absolute names,
     /// `..`, links that lead out, and what is no file, folder or link are refused. Of a container that does not
@@ -211,7 +222,7 @@ impl Sandbox {
         if !self.has_shim() {
             return Err(ExecError::Unsupported { what: "looking into a container that runs" });
         }
-        Ok(Command::new([wire_shim::PATH].iter().chain(args).copied()).cwd("/"))
+        Ok(Command::new([wire_shim::PATH].iter().chain(args).copied()).cwd("/").tied())
     }
 
     /// Gives a program its input to the end, and hears how it ended. A program of which the source breaks is
@@ -240,7 +251,7 @@ impl Sandbox {
             }
         };
         match fed {
-            Some(Err((error, _still_open))) => Err(FileError::Source(error)),
+            Some(Err((error, _still_open))) => Err(FileError::of_source(error)),
             Some(Ok(())) | None => ended(&outcome, &String::from_utf8_lossy(&words)),
         }
     }

@@ -84,7 +84,8 @@ fn packed(
     spawn_blocking(move || {
         let bounds = files::Caps { bytes: caps.bytes, entries: caps.entries };
         let mut to = BufWriter::with_capacity(PART, Parts(parts.clone()));
-        let packed = files::archive(&path, bounds, owner, &mut to).map_err(io::Error::other);
+        let failed = |error| io::Error::other(FileError::from(error));
+        let packed = files::archive(&path, bounds, owner, &mut to).map_err(failed);
         if let Err(error) = packed.and_then(|()| to.flush()) {
             drop(parts.blocking_send(Err(error)));
         }

@@ -218,7 +218,7 @@ impl Sandbox {
     pub async fn attest(&self) -> Result<Attestation, SpawnError> {
         let expected = self.expected.as_ref().ok_or(AttestationError::Unsaid)?;
         let nonce = random();
-        let session = self.session("an attestation").await?;
+        let session = self.awake("an attestation").await?;
         let Answer::Evidence(evidence) = session.request(Request::Attest(nonce)).await? else {
             return Err(ExecError::Shim("it answers something else".into()).into());
         };
@@ -234,8 +234,7 @@ impl Sandbox {
         if !self.shim || as_another {
             return self.engine_exec(command).await;
         }
-        let session = self.session("a program").await?;
-        self.refuse_paused().await?;
+        let session = self.awake("a program").await?;
         let id = ExecId::from(random::<16>());
         let spec = Box::new(shim_request::exec(id, &command, &self.env, &self.workdir));
         let credit = (command.stdin != Stdin::Empty).then(Credit::new);
@@ -292,7 +291,7 @@ impl Sandbox {
         from: [u64; 2],
         credit: Option<Credit>,
     ) -> Result<Exec, ExecError> {
-        let session = self.session("attaching").await?;
+        let session = self.awake("attaching").await?;
         let (events, heard) = mpsc::unbounded_channel();
         let reading = session.reading();
         let reader = Reader { reading, hold: true, events };
@@ -303,7 +302,7 @@ impl Sandbox {
 
     /// The programs that run, and those that ended and are not forgotten. Needs the shim.
     pub async fn execs(&self) -> Result<Vec<ExecStatus>, ExecError> {
-        match self.session("a list of programs").await?.request(Request::List).await? {
+        match self.awake("a list of programs").await?.request(Request::List).await? {
             Answer::Listed(execs) => Ok(execs.into_iter().map(listed).collect()),
             Answer::Done | Answer::Evidence(_) => Err(ExecError::Shim("it answers something else".into())),
         }
@@ -311,7 +310,7 @@ impl Sandbox {
 
     /// Drops the record and the output of a program that has ended. Needs the shim.
     pub async fn forget(&self, exec: ExecId) -> Result<(), ExecError> {
-        self.session("forgetting a program").await?.request(Request::Forget(exec)).await.map(drop)
+        self.awake("forgetting a program").await?.request(Request::Forget(exec)).await.map(drop)
     }
 
     /// Another end, so long from now, kept by the shim. Never later than the end that was said at the start, by
@@ -319,14 +318,14 @@ impl Sandbox {
     pub async fn end_after(&self, life: Duration) -> Result<(), ExecError> {
         let left = self.expires().map_or(u64::MAX, |end| end.since(super::engine::now()));
         let life = Life { deadline_ms: Some(millis(life).min(left)), lease_ms: None };
-        self.session("a deadline").await?.request(Request::Extend(life)).await.map(drop)
+        self.awake("a deadline").await?.request(Request::Extend(life)).await.map(drop)
     }
 
     /// Sends a signal to the container's command.
     pub async fn signal(&self, signal: Signal) -> Result<(), ExecError> {
         if self.shim {
             let request = Request::Signal { exec: ExecId::MAIN, signal: signal.number(), tree: false };
-            return self.session("a signal").await?.request(request).await.map(drop);
+            return self.awake("a signal").await?.request(request).await.map(drop);
         }
         match self.docker.client().kill(&self.id, signal).await {
             Err(EngineError::Conflict(_)) => Err(ExecError::NotRunning),
@@ -373,13 +372,14 @@ impl Sandbox {
         Ok(session)
     }
 
-    /// In a frozen container the shim does not answer, and would start the program whenever it thaws. An engine
-    /// that does not answer is no reason to wait: the shim may.
-    async fn refuse_paused(&self) -> Result<(), ExecError> {
+    /// The talk with a shim that can answer. In a frozen container it does not, and would do what it was asked
+    /// whenever it thaws. An engine that does not answer is no reason to wait: the shim may.
+    async fn awake(&self, what: &'static str) -> Result<Session, ExecError> {
+        let session = self.session(what).await?;
         let look = within(LOOK, self.docker.client().inspect(&self.id)).await;
         match look {
             Some(Ok(inspect)) if inspect.state == State::Paused => Err(ExecError::Paused),
-            _ => Ok(()),
+            _ => Ok(session),
         }
     }
 
@@ -395,6 +395,9 @@ impl Sandbox {
         }
         if command.timeout.is_some() {
             return Err(ExecError::Unsupported { what: "a limit of time" });
+        }
+        if command.tied {
+            return Err(ExecError::Unsupported { what: "ending a program with its readers" });
         }
         let cwd = command.cwd.clone().unwrap_or_else(|| self.workdir.clone());
         let body = exec_body(self.user, &cwd, &command);

@@ -42,6 +42,7 @@ pub fn spec<S: AsRef<str>>(number: u8, argv: impl IntoIterator<Item = S>) -> Exe
         ring: 1 << 20,
         overflow: Overflow::Block,
         tag: String::new(),
+        tied: false,
     }
 }
 

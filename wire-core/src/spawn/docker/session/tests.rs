@@ -109,6 +109,7 @@ fn spec() -> Box<ExecSpec> {
         ring: 4096,
         overflow: Overflow::Block,
         tag: String::new(),
+        tied: false,
     })
 }
 
