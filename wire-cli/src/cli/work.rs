@@ -11,8 +11,9 @@ use super::units::{
 pub(super) const RUN_HELP: &str = "\
 Nothing that is not asked for: no network, no capability, no root, a read-only
 image, 512 MiB, one processor, 256 processes; proved from inside before CMD
-begins. It is gone at the end; if this process is killed, it ends within 15 s.
-Ctrl-C asks its programs to end, a second one kills them.
+begins. It is gone at the end; if this process is killed, it ends within 15 s
+(with --no-shim after an hour, when `wire ps` removes it). Ctrl-C asks its
+programs to end, a second one kills them.
 
 Exit codes: the command's own; 128 and a signal's number; 127 no such program,
 126 it cannot be run; 125 anything else: timed out, no engine, no image, refused
@@ -35,9 +36,10 @@ Example
 
 pub(super) const EXEC_HELP: &str = "\
 Ctrl-C asks the program and all that it has started to end, a second one kills
-them; with --user, or in a container without the shim, it runs on. So does what
-was started with --detach; its output is kept within bounds, and `--attach` or
-`wire logs` reads it.
+them; if this process is killed, they end within 15 s. With --user, or in a
+container without the shim, the program runs on. So does what was started with
+--detach; its output is kept within bounds, and `--attach` or `wire logs` reads
+it.
 
 Exit codes: those of `wire run`; with --detach 0 when it has been started.
 
@@ -126,7 +128,7 @@ pub(crate) struct ContainerArgs {
     #[arg(long = "secret", value_name = "NAME=FILE", value_parser = word(), help_heading = "Program")]
     pub(crate) secrets: Vec<Word>,
 
-    /// End everything this long after the start
+    /// End everything this long after the start; what ignores that is killed 5 s later
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Limits")]
     pub(crate) timeout: Option<Duration>,
     /// Memory, files in memory included; no swap on top [default: 512m]
@@ -256,7 +258,7 @@ pub(crate) struct ExecArgs {
     #[arg(long, value_name = "EXECID", value_parser = exec_id)]
     pub(crate) attach: Option<[u8; 16]>,
     /// With --attach: from this byte of each stream on
-    #[arg(long, value_name = "OFFSET", requires = "attach", default_value_t = 0)]
+    #[arg(long, value_name = "OFFSET", conflicts_with = "cmd", default_value_t = 0)]
     pub(crate) since: u64,
     /// What to run, and its arguments; no shell looks at them
     #[arg(

@@ -20,6 +20,7 @@ fn run_tells_everything_at_the_end() {
         "id",
         "interrupted",
         "name",
+        "new",
         "oom_seen",
         "outcome",
         "removed",

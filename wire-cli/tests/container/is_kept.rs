@@ -11,6 +11,8 @@ fn what_is_kept_can_be_read_again() {
         ("here\n", format!("{0} is kept; wire logs {0}\n", rig.name).as_str())
     );
     assert_eq!(rig.run(&["logs", "NAME"]).ok().stdout, "here\n");
+    let again = rig.run(&["run", "--keep", "--name", "NAME", "IMAGE", "--", "echo", "here"]).ok();
+    assert!(again.stdout == "here\n" && again.stderr.contains("was there already"), "{again:?}");
     rig.run(&["stop", "NAME"]).ok();
     rig.has_nothing();
 }

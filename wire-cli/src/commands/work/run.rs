@@ -27,6 +27,8 @@ struct RunDoc {
     outcome: OutcomeDoc,
     stdout: Option<CappedDoc>,
     stderr: Option<CappedDoc>,
+    /// Made now, and not found: what is shown of one that was found is from when it ran.
+    new: bool,
     /// Proved from inside before the command began.
     attested: bool,
     report: Option<ReportDoc>,
@@ -76,6 +78,10 @@ async fn one_shot(ctx: &Ctx, args: &RunArgs) -> Result<u8, Failure> {
     let (name, id) = (sandbox.name().to_string(), sandbox.id().to_string());
     let report = sandbox.report().map(ReportDoc::from);
     let attested = sandbox.attestation().is_some();
+    let new = sandbox.is_new();
+    if !new {
+        ctx.out.note(format!("{name} was there already: this is what its command said, which ran once"));
+    }
     if args.keep {
         ctx.out.note(format!("{name} is kept; wire logs {name}"));
     } else {
@@ -93,7 +99,8 @@ async fn one_shot(ctx: &Ctx, args: &RunArgs) -> Result<u8, Failure> {
     let [stdout, stderr] = streams(&mut carried);
     let interrupted = carried.stopped.is_some();
     let removed = !args.keep;
-    let doc = RunDoc { name, id, outcome, stdout, stderr, attested, report, interrupted, removed, timings };
+    let doc =
+        RunDoc { name, id, outcome, stdout, stderr, new, attested, report, interrupted, removed, timings };
     ctx.out.show(&doc, |_| String::new())?;
     carried.code().or_else(|stopped| Ok(stopped.exit()))
 }
