@@ -77,13 +77,15 @@ fn spawn_code(error: &SpawnError) -> &'static str {
         {
             "disk_full"
         }
-        SpawnError::Installation(InstallationError::Unsafe { .. }) => "bad_config",
+        SpawnError::Installation(InstallationError::Unsafe { .. } | InstallationError::Shim(_)) => {
+            "bad_config"
+        }
         SpawnError::Unproved(_) | SpawnError::Attestation(_) | SpawnError::ReadBack(_) => "unenforceable",
         SpawnError::Unenforceable(_) => "unenforceable",
         SpawnError::Exec(error) => exec_code(error),
         SpawnError::NameTaken => "name_taken",
         SpawnError::SpecMismatch { .. } => "spec_mismatch",
-        SpawnError::ImageMissing(_) => "image_missing",
+        SpawnError::ImageMissing(_) | SpawnError::Pull { .. } => "image_missing",
         SpawnError::StartFailed { .. } => "spawn_failed",
         SpawnError::Engine(error) => engine_code(error),
         _ => "internal",
@@ -121,12 +123,11 @@ fn file_code(error: &FileError) -> &'static str {
 const fn engine_code(error: &EngineError) -> &'static str {
     match error {
         EngineError::SocketMissing { .. }
-        | EngineError::PermissionDenied { .. }
         | EngineError::Refused { .. }
         | EngineError::Unreachable(_)
-        | EngineError::Timeout { .. }
-        | EngineError::Protocol(_)
-        | EngineError::Server { .. } => "spawn_failed",
+        | EngineError::Timeout { .. } => "no_engine",
+        EngineError::PermissionDenied { .. } => "denied",
+        EngineError::Protocol(_) | EngineError::Server { .. } => "spawn_failed",
         EngineError::TooOld { .. } | EngineError::Unsupported { .. } | EngineError::ProxyBlocksHijack => {
             "unsupported"
         }
@@ -178,11 +179,11 @@ mod tests {
     #[test]
     fn every_error_has_its_code_and_exit() {
         let path = || "/x".to_owned();
-        check(EngineError::SocketMissing { path: path() }, "spawn_failed", 1);
-        check(EngineError::PermissionDenied { path: path() }, "spawn_failed", 1);
-        check(EngineError::Refused { path: path() }, "spawn_failed", 1);
-        check(EngineError::Unreachable("x".into()), "spawn_failed", 1);
-        check(EngineError::Timeout { verb: "x" }, "spawn_failed", 1);
+        check(EngineError::SocketMissing { path: path() }, "no_engine", 1);
+        check(EngineError::PermissionDenied { path: path() }, "denied", 6);
+        check(EngineError::Refused { path: path() }, "no_engine", 1);
+        check(EngineError::Unreachable("x".into()), "no_engine", 1);
+        check(EngineError::Timeout { verb: "x" }, "no_engine", 1);
         check(EngineError::Protocol(path()), "spawn_failed", 1);
         check(EngineError::Server { code: 500, message: path() }, "spawn_failed", 1);
         check(EngineError::TooOld { have: path(), need: "1.41" }, "unsupported", 6);
@@ -202,6 +203,8 @@ mod tests {
         check(SpawnError::from(shared), "bad_config", 2);
         check(SpawnError::NameTaken, "name_taken", 1);
         check(SpawnError::ImageMissing(path()), "image_missing", 1);
+        check(SpawnError::Pull { image: path(), why: path() }, "image_missing", 1);
+        check(SpawnError::from(InstallationError::Shim(path())), "bad_config", 2);
         check(SpawnError::Unenforceable(vec![path()]), "unenforceable", 6);
         check(SpawnError::ReadBack(Vec::new()), "unenforceable", 6);
         let failed = SpawnError::StartFailed { stage: "start", cleaned: true, detail: path() };
@@ -214,7 +217,7 @@ mod tests {
         check(ExecError::NoExec, "not_found", 1);
         check(ExecError::Shim(path()), "spawn_failed", 1);
         check(ExecError::Command(vec![SpecError::EmptyCommand]), "usage", 2);
-        check(ExecError::Engine(EngineError::Timeout { verb: "x" }), "spawn_failed", 1);
+        check(ExecError::Engine(EngineError::Timeout { verb: "x" }), "no_engine", 1);
     }
 
     #[test]

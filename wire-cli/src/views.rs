@@ -330,8 +330,12 @@ pub(crate) fn ago(millis: u64) -> String {
 
 /// How long until then, roughly: `10 min`.
 pub(crate) fn left(until: u64) -> String {
+    let left = until.saturating_sub(now());
+    if left < 60_000 {
+        return format!("{} s", left.div_ceil(1_000));
+    }
     // A minute that has just begun is a whole one.
-    let minutes = until.saturating_sub(now()).saturating_add(59_000) / 60_000;
+    let minutes = left.saturating_add(59_000) / 60_000;
     match minutes {
         0..120 => format!("{minutes} min"),
         120..2_880 => format!("{} h", minutes / 60),

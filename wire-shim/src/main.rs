@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Some("launch") => launch::run(),
         Some("attest") => attest(&args),
         Some(name) => match small(name, &args) {
-            Some(result) => ended(&result),
+            Some(result) => ended(&result, args.first().copied()),
             None => usage(),
         },
         None => usage(),
@@ -104,7 +104,7 @@ fn attest(args: &[&OsStr]) -> ExitCode {
     let Some(nonce) = nonce else { return usage() };
     // The first process, whose child this is, blocks them all.
     _ = nix::sys::signal::SigSet::all().thread_unblock();
-    ended(&io::stdout().write_all(&probe::run(&nonce)).map_err(FileError::Io))
+    ended(&io::stdout().write_all(&probe::run(&nonce)).map_err(FileError::Io), None)
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
@@ -113,28 +113,27 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
-fn ended(result: &Result<(), FileError>) -> ExitCode {
+fn ended(result: &Result<(), FileError>, about: Option<&OsStr>) -> ExitCode {
+    use io::ErrorKind as Kind;
     let Err(error) = result else { return ExitCode::from(code::OK) };
-    _ = writeln!(io::stderr(), "{error}");
-    ExitCode::from(match error {
-        FileError::Limit(_) => code::LIMIT,
-        FileError::Refused(_) | FileError::Taken(_) => code::REFUSED,
-        FileError::Io(error) if error.kind() == io::ErrorKind::NotFound => code::MISSING,
-        FileError::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => code::MISSING,
-        FileError::Io(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-            ) =>
-        {
-            code::DENIED
-        }
-        FileError::Io(error)
-            if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
-        {
-            code::FULL
-        }
-        FileError::Io(_) => code::FAILED,
+    let about = about.map(|about| format!("{}: ", about.to_string_lossy())).unwrap_or_default();
+    _ = writeln!(io::stderr(), "{about}{error}");
+    let FileError::Io(io) = error.root() else {
+        return ExitCode::from(if matches!(error.root(), FileError::Limit(_)) {
+            code::LIMIT
+        } else {
+            code::REFUSED
+        });
+    };
+    let is = |kinds: &[Kind]| kinds.contains(&io.kind());
+    ExitCode::from(if is(&[Kind::NotFound, Kind::ConnectionRefused]) {
+        code::MISSING
+    } else if is(&[Kind::PermissionDenied, Kind::ReadOnlyFilesystem]) {
+        code::DENIED
+    } else if is(&[Kind::StorageFull, Kind::QuotaExceeded]) {
+        code::FULL
+    } else {
+        code::FAILED
     })
 }
 

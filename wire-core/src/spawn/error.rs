@@ -177,7 +177,7 @@ pub enum SpawnError {
     #[error("the name is taken by another container")]
     NameTaken,
     /// The same key was used for another spec.
-    #[error("the same key was used for another spec, in {existing}")]
+    #[error("the same key or name was used for another spec, in {existing}")]
     SpecMismatch {
         /// The container that has it.
         existing: ContainerId,
@@ -185,6 +185,14 @@ pub enum SpawnError {
     /// There is no such image here.
     #[error("no such image: {0}")]
     ImageMissing(String),
+    /// There is no such image here, and it could not be fetched.
+    #[error("no image {image} here, and fetching it failed: {why}")]
+    Pull {
+        /// What was asked for.
+        image: String,
+        /// The engine's words, which may be those of a registry.
+        why: String,
+    },
     /// Created, and then failed.
     #[error("the container did not start ({stage}): {detail}")]
     StartFailed {
@@ -213,6 +221,10 @@ impl SpawnError {
             Self::Spec(errors) => errors.first().map_or("look at the spec", SpecError::hint),
             Self::Image(_) => "use another image, or rebuild it without that",
             #[cfg(feature = "docker")]
+            Self::Installation(super::docker::InstallationError::Shim(_)) => {
+                "unset WIRE_SHIM, or let it name the shim for the engine's processor"
+            }
+            #[cfg(feature = "docker")]
             Self::Installation(_) => "mend the folder under WIRE_HOME as the message says",
             Self::Unproved(_) => {
                 "report this with the engine's version: the engine took the request and did less"
@@ -220,8 +232,9 @@ impl SpawnError {
             Self::Attestation(error) => error.hint(),
             Self::Exec(error) => error.hint(),
             Self::NameTaken => "choose another name: wire ps shows those of yours",
-            Self::SpecMismatch { .. } => "choose another key, or remove the container first",
+            Self::SpecMismatch { .. } => "choose another one, or remove the container first",
             Self::ImageMissing(_) => "pull or build it first, or let it be pulled",
+            Self::Pull { .. } => "see the name, and whether the engine reaches its registry",
             Self::StartFailed { cleaned: true, .. } => {
                 "nothing is left of it; look at the program and its path"
             }

@@ -1,20 +1,23 @@
 //! Unpacks an archive that may be anybody's into a folder, and nowhere else.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, fchmod, futimens, linkat, openat, readlinkat,
-    renameat, statat, symlinkat, unlinkat,
+    statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 use tar::{Archive, EntryType, Header, PaxExtensions};
 
+use super::unfinished::{Unfinished, replaceable};
 use super::walk::{components, folder, stays_inside};
-use super::{Caps, FileError, special, unfinished};
+use super::{Caps, FileError};
 
 /// Bytes of a name or of other facts about an entry.
 const ABOUT: u64 = 64 << 10;
@@ -38,9 +41,38 @@ pub fn extract(path: &Path, caps: Caps, modes: u32, archive: &mut impl Read) -> 
     let mut target = Target { top, caps, modes: modes & 0o777, facts, folders: BTreeMap::new() };
     // What is no content counts little, but it counts.
     let most = caps.bytes.saturating_add(caps.entries.saturating_mul(FRAME)).saturating_add(1 << 20);
-    let unpacked = target.unpack(Archive::new(archive.take(most)));
+    let mut source = Source { read: archive.take(most), ended: false };
+    let unpacked = target.unpack(Archive::new(&mut source)).and_then(|()| source.is_whole());
     let closed = target.close_folders();
     unpacked.and(closed)
+}
+
+/// An archive says where its end is. One that just stops was cut off there, or is none.
+struct Source<R> {
+    read: io::Take<R>,
+    ended: bool,
+}
+
+impl<R: Read> Read for Source<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.read.read(buffer)?;
+        self.ended |= n == 0 && !buffer.is_empty();
+        Ok(n)
+    }
+}
+
+impl<R> Source<R> {
+    fn is_whole(&self) -> Result<(), FileError> {
+        match (self.ended, self.read.limit()) {
+            (false, _) => Ok(()),
+            (true, 0) => Err(FileError::Limit("bytes")),
+            (true, _) => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the archive has no end: it was cut off, or is none",
+            )
+            .into()),
+        }
+    }
 }
 
 struct Target {
@@ -99,7 +131,7 @@ impl Target {
         let facts = std::mem::take(&mut self.facts);
         let name = facts.name.unwrap_or_else(|| header.path_bytes().into_owned());
         let link = facts.link.or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned));
-        self.put(kind, header, &name, &link.unwrap_or_default(), size, data)
+        self.put(kind, header, &name, &link.unwrap_or_default(), size, data).map_err(|error| error.of(&name))
     }
 
     fn pax(&mut self, records: &[u8]) -> Result<(), FileError> {
@@ -190,50 +222,16 @@ fn write(
     size: u64,
     data: &mut impl Read,
 ) -> Result<(), FileError> {
-    replaceable(parent, name)?;
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
-    let (unfinished, file) = loop {
-        let unfinished = unfinished(name);
-        match openat(parent, &unfinished, flags, Mode::RUSR | Mode::WUSR) {
-            Err(Errno::EXIST) => {}
-            file => break (unfinished, file?),
-        }
-    };
-    let written = fill(file.into(), mode, header, size, data)
-        .and_then(|()| replaceable(parent, name))
-        .and_then(|()| Ok(renameat(parent, &unfinished, parent, name)?));
-    if written.is_err() {
-        _ = unlinkat(parent, &unfinished, AtFlags::empty());
-    }
-    written
-}
-
-fn fill(
-    mut file: File,
-    mode: Mode,
-    header: &Header,
-    size: u64,
-    data: &mut impl Read,
-) -> Result<(), FileError> {
-    if io::copy(data, &mut file)? != size {
+    let mut unfinished = Unfinished::new(parent.as_fd(), OsStr::from_bytes(name))?;
+    let file = unfinished.file();
+    if io::copy(data, file)? != size {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
-    fchmod(&file, mode)?;
+    fchmod(&*file, mode)?;
     let seconds = header.mtime().ok().and_then(|at| i64::try_from(at).ok()).unwrap_or(0);
     let at = Timespec { tv_sec: seconds, tv_nsec: 0 };
-    futimens(&file, &Timestamps { last_access: at, last_modification: at })?;
-    Ok(())
-}
-
-/// A device, a pipe or a socket is not replaced.
-fn replaceable(parent: &OwnedFd, name: &[u8]) -> Result<(), FileError> {
-    match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(there) => {
-            special(FileType::from_raw_mode(there.st_mode)).map_or(Ok(()), |it| Err(FileError::Taken(it)))
-        }
-        Err(Errno::NOENT) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    futimens(&*file, &Timestamps { last_access: at, last_modification: at })?;
+    unfinished.finish()
 }
 
 /// Makes something under a name, in place of what has it.
@@ -244,7 +242,7 @@ fn replace(
 ) -> Result<(), FileError> {
     match make() {
         Err(Errno::EXIST) => {
-            replaceable(parent, name)?;
+            replaceable(parent.as_fd(), OsStr::from_bytes(name))?;
             unlinkat(parent, name, AtFlags::empty())?;
             Ok(make()?)
         }

@@ -15,20 +15,22 @@
 
 mod archive;
 mod extract;
+mod unfinished;
 mod walk;
 
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::entry::{Entry, Kind};
 use crate::frame::encode;
 use crate::protocol::ArgBytes;
-use rustix::fs::{FileType, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+
+use self::unfinished::Unfinished;
 
 pub use self::archive::archive;
 pub use self::extract::extract;
@@ -57,7 +59,36 @@ pub enum FileError {
     /// What has the name is nothing that is ever replaced.
     #[error("{0} has that name, and is not replaced")]
     Taken(&'static str),
+    /// One entry of an archive.
+    #[error("{name}: {why}")]
+    Entry {
+        /// The entry's name, as far as it is text.
+        name: String,
+        /// What is wrong with it.
+        why: Box<Self>,
+    },
 }
+
+impl FileError {
+    /// What went wrong, without where.
+    pub fn root(&self) -> &Self {
+        if let Self::Entry { why, .. } = self { why.root() } else { self }
+    }
+
+    /// The same, to be taken apart.
+    pub fn into_root(self) -> Self {
+        if let Self::Entry { why, .. } = self { why.into_root() } else { self }
+    }
+
+    /// Of this entry.
+    fn of(self, name: &[u8]) -> Self {
+        let name = String::from_utf8_lossy(name.get(..NAME).unwrap_or(name)).into_owned();
+        Self::Entry { name, why: Box::new(self) }
+    }
+}
+
+/// Bytes of a name that are told.
+const NAME: usize = 200;
 
 impl From<io::ErrorKind> for FileError {
     fn from(kind: io::ErrorKind) -> Self {
@@ -82,68 +113,18 @@ pub fn read(path: &Path, offset: u64, bytes: u64, out: &mut impl Write) -> Resul
 }
 
 /// Writes a file with these bytes, whole or not at all: it takes its name when it is complete. A link of that name is
-/// replaced itself, what it points to stays; a device, a pipe or a socket is never replaced.
+/// replaced itself, what it points to stays; a folder, a device, a pipe or a socket is never replaced.
 pub fn write(path: &Path, mode: u32, from: &mut impl Read) -> Result<(), FileError> {
-    replaceable(path)?;
-    let (unfinished, mut file) = beside(path)?;
-    let written = fill(&mut file, mode, from)
-        // It may have come meanwhile.
-        .and_then(|()| replaceable(path))
-        .and_then(|()| Ok(fs::rename(&unfinished, path)?));
-    if written.is_err() {
-        _ = fs::remove_file(&unfinished);
-    }
-    written
-}
-
-/// A name for a file that is not whole yet, which no other write has, but one by a process that had the same number
-/// and was killed.
-fn unfinished(name: &[u8]) -> OsString {
-    static WRITES: AtomicU32 = AtomicU32::new(0);
-    let name = name.get(..name.len().min(200)).unwrap_or_default();
-    let mut unfinished = OsStr::from_bytes(b".").to_os_string();
-    unfinished.push(OsStr::from_bytes(name));
-    unfinished.push(format!(".{}.{}", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
-    unfinished
-}
-
-/// A new file in the same folder.
-fn beside(path: &Path) -> Result<(PathBuf, File), FileError> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    loop {
-        let unfinished = path.with_file_name(unfinished(name.as_bytes()));
-        match File::options().write(true).create_new(true).mode(0o600).open(&unfinished) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            file => return Ok((unfinished, file?)),
-        }
-    }
-}
-
-fn replaceable(path: &Path) -> Result<(), FileError> {
-    match path.symlink_metadata() {
-        Ok(about) => {
-            special(FileType::from_raw_mode(about.mode())).map_or(Ok(()), |it| Err(FileError::Taken(it)))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// What is no file, folder or link.
-const fn special(kind: FileType) -> Option<&'static str> {
-    match kind {
-        FileType::RegularFile | FileType::Directory | FileType::Symlink => None,
-        FileType::Fifo => Some("a pipe"),
-        FileType::Socket => Some("a socket"),
-        FileType::CharacterDevice | FileType::BlockDevice => Some("a device"),
-        FileType::Unknown => Some("something that is no file"),
-    }
-}
-
-fn fill(file: &mut File, mode: u32, from: &mut impl Read) -> Result<(), FileError> {
-    io::copy(from, file)?;
-    file.set_permissions(fs::Permissions::from_mode(mode & 0o777))?;
-    Ok(())
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        // The top, or a path that ends in `..`.
+        return Err(io::ErrorKind::IsADirectory.into());
+    };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = openat(CWD, folder, OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let mut unfinished = Unfinished::new(folder.as_fd(), name)?;
+    io::copy(from, unfinished.file())?;
+    unfinished.file().set_permissions(fs::Permissions::from_mode(mode & 0o777))?;
+    unfinished.finish()
 }
 
 /// Says what is at a path.

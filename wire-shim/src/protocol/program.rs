@@ -70,7 +70,7 @@ pub enum Overflow {
     /// The oldest bytes go; readers are told exactly which.
     #[n(1)]
     DropOldest,
-    /// The program is ended.
+    /// The program is ended, and its end is told as that of any other that was ended: by the signal.
     #[n(2)]
     Kill,
 }

@@ -1,6 +1,7 @@
 //! What the commands of containers show: documents, and lines for people. What comes out of a container or
 //! an image is a stranger's, and is escaped.
 
+use data_encoding::BASE64;
 use serde::Serialize;
 use wire_core::spawn::{
     Capped, Control, Exit, ExitReason, NotStarted, Outcome, Relaxation, SpawnReport, Status, ValidLimits,
@@ -62,6 +63,9 @@ fn why(outcome: &Outcome, oom_seen: bool) -> Option<String> {
             NotStarted::NotExecutable => "it may not be executed, or is no program".to_owned(),
             NotStarted::BadCwd => "its working folder is not there, or may not be entered".to_owned(),
             NotStarted::BadUser => "programs cannot run as that user here".to_owned(),
+            NotStarted::Other(words) if words.starts_with("Resource temporarily unavailable") => {
+                format!("{words}: there are as many processes as there may be (--pids)")
+            }
             NotStarted::Other(words) => words.clone(),
             _ => "it could not be started".to_owned(),
         },
@@ -89,26 +93,30 @@ const fn reason(reason: ExitReason) -> &'static str {
 /// A stream that was kept: its beginning and its end.
 #[derive(Serialize)]
 pub(super) struct CappedDoc {
+    /// To be read: what is no text in it is replaced, and a line stands for what was dropped.
     text: String,
     total: u64,
     dropped: u64,
-    /// The bytes were no text, and what is none of it is replaced.
+    /// The bytes were no text.
     lossy: bool,
+    /// Where the text is not the bytes, these are, in base64: all that was kept, or what was kept of the beginning.
+    head: Option<String>,
+    /// What was kept of the end.
+    tail: Option<String>,
 }
 
 impl From<Capped> for CappedDoc {
     fn from(kept: Capped) -> Self {
+        let mut kept = kept;
+        if kept.dropped == 0 {
+            // Where it was divided is nothing to the reader.
+            kept.head.append(&mut kept.tail);
+        }
         // What is cut in the middle of a character is not the program's fault, and looks the same here.
-        let (text, lossy) = if kept.dropped == 0 {
-            match String::from_utf8([kept.head, kept.tail].concat()) {
-                Ok(text) => (text, false),
-                Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), true),
-            }
-        } else {
-            let lossy = std::str::from_utf8(&kept.head).is_err() || std::str::from_utf8(&kept.tail).is_err();
-            (kept.text(), lossy)
-        };
-        Self { text, total: kept.total, dropped: kept.dropped, lossy }
+        let lossy = [&kept.head, &kept.tail].into_iter().any(|bytes| std::str::from_utf8(bytes).is_err());
+        let exact = |bytes: &[u8]| (lossy || kept.dropped > 0).then(|| BASE64.encode(bytes));
+        let (head, tail) = (exact(&kept.head), exact(&kept.tail));
+        Self { text: kept.text(), total: kept.total, dropped: kept.dropped, lossy, head, tail }
     }
 }
 
@@ -355,8 +363,13 @@ mod tests {
         let cut = "é".as_bytes().split_at(1);
         let whole = capped(cut.0, cut.1, 0);
         assert_eq!((whole.text.as_str(), whole.lossy), ("é", false));
-        assert!(capped(b"a\xff", b"", 0).lossy);
-        assert!(capped(b"a", b"b", 5).text.contains("5 bytes"));
+        assert_eq!((whole.head, whole.tail), (None, None));
+        let binary = capped(b"a\xff", b"\0", 0);
+        assert!(binary.lossy);
+        assert_eq!((binary.head.as_deref(), binary.tail.as_deref()), (Some("Yf8A"), Some("")));
+        let cut = capped(b"a", b"b", 5);
+        assert!(cut.text.contains("5 bytes") && !cut.lossy);
+        assert_eq!((cut.head.as_deref(), cut.tail.as_deref()), (Some("YQ=="), Some("Yg==")));
     }
 
     #[test]

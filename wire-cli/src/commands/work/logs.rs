@@ -95,8 +95,11 @@ async fn read(ctx: &Ctx, mut exec: Exec, mut way: Way) -> Result<u8, Failure> {
                 way.reached(stream, to);
             }
             ExecEvent::Ended { outcome, oom_seen } => {
+                let end = OutcomeDoc::new(&outcome, oom_seen);
                 if ctx.out.is_json() {
-                    ctx.out.show(&EndDoc { end: OutcomeDoc::new(&outcome, oom_seen) }, |_| String::new())?;
+                    ctx.out.show(&EndDoc { end }, |_| String::new())?;
+                } else if let Some(note) = end.note() {
+                    ctx.out.note(note);
                 }
                 break;
             }

@@ -9,6 +9,7 @@ use tokio_util::io::StreamReader;
 use wire_shim::protocol::Stream;
 
 use super::client::Client;
+use super::ending::Known;
 use super::hijack::{ExecStart, Hijacked, Output};
 use super::session::{Dial, DialError, Io};
 use crate::spawn::command::{Command, Stdin};
@@ -24,6 +25,7 @@ pub(super) struct ShimDial {
     pub(super) client: Client,
     pub(super) container: ContainerId,
     pub(super) user: User,
+    pub(super) known: Known,
 }
 
 impl Dial for ShimDial {
@@ -34,7 +36,7 @@ impl Dial for ShimDial {
                 Err(error) => {
                     let exit = super::ending::of(&self.client, &self.container, ExitReason::Unknown).await;
                     Err(match exit {
-                        Ok(Some(exit)) => DialError::Gone(exit),
+                        Ok(Some(exit)) => DialError::Gone(self.known.explain(exit)),
                         _ => DialError::Engine(error),
                     })
                 }

@@ -8,6 +8,8 @@ use crate::spawn::error::EngineError;
 use crate::spawn::ids::ContainerId;
 use crate::spawn::outcome::{Exit, ExitReason};
 use crate::spawn::runtime::State;
+use crate::time::Timestamp;
+use wire_shim::protocol::exit as code;
 
 /// How long the engine may be away, or a container that still runs be out of reach, before its programs count as
 /// lost.
@@ -23,6 +25,48 @@ pub(crate) async fn of(
         Ok(inspect) => Ok(exit(&inspect, why)),
         Err(EngineError::NotFound(_)) => Ok(Some(Exit::new(None, ExitReason::Removed))),
         Err(error) => Err(error),
+    }
+}
+
+/// The engine's clock and ours may differ by so many milliseconds, when it is asked whether a time was over.
+const CLOCKS: i64 = 1000;
+
+/// Codes from here on may come from the shim, from a signal, or from an engine that knows no better.
+const FIRST_DOUBTFUL: i32 = 124;
+
+/// What is known of a container, from which follows why it ended when nobody here asked for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Known {
+    /// Its first process is the shim.
+    pub(crate) shim: bool,
+    /// Whether it outlives its command, or has none; not known of one that was found.
+    pub(crate) stays: Option<bool>,
+    /// When its time is over.
+    pub(crate) expires: Option<Timestamp>,
+}
+
+impl Known {
+    /// Says why, as far as the code and the time tell. The shim's own codes may be those of a command too.
+    pub(crate) fn explain(self, mut exit: Exit) -> Exit {
+        if exit.reason != ExitReason::Unknown {
+            return exit;
+        }
+        let due = self.expires.zip(exit.at).is_some_and(|(due, at)| at.offset_millis(CLOCKS) >= due);
+        let shims = |own: u8| self.shim && exit.code == Some(i32::from(own));
+        exit.reason = if shims(code::DEADLINE) && due {
+            ExitReason::Deadline
+        } else if shims(code::LEASE) && self.stays == Some(true) {
+            ExitReason::Lease
+        } else if exit.code.is_some_and(|code| code < FIRST_DOUBTFUL) && self.stays == Some(false) {
+            ExitReason::Itself
+        } else {
+            ExitReason::Unknown
+        };
+        if exit.reason == ExitReason::Lease {
+            // It is the shim's word and no signal, though it is a number like one.
+            exit.signal = None;
+        }
+        exit
     }
 }
 

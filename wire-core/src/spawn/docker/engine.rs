@@ -14,15 +14,17 @@ use tokio::sync::watch;
 use super::client::{Client, EngineConfig};
 use super::containers::Removed;
 use super::described::{Inspect, Listed};
+use super::ending::Known;
 use super::endpoint::Endpoint;
 use super::installation::{Installation, InstallationError};
 use super::leftover::{Guard, Leftovers};
 use super::making;
 use super::runtime::Shared;
 use super::sandbox::Sandbox;
+use super::seen::Seen;
 use super::sessions::Sessions;
 use super::target::Segment;
-use super::{host_view, shim_volume};
+use super::{ending, host_view, shim_volume};
 use crate::entropy::random;
 use crate::spawn::attestation::Expected;
 use crate::spawn::error::{EngineError, SpawnError};
@@ -31,14 +33,18 @@ use crate::spawn::hardening::HOSTS;
 use crate::spawn::ids::{ContainerId, ImageId, ImageName, OwnerId, SpawnName, VolumeName};
 use crate::spawn::image::ImageConfig;
 use crate::spawn::labels::{Kind, LabelError, Labels};
-use crate::spawn::outcome::Output;
+use crate::spawn::outcome::{ExitReason, Output};
 use crate::spawn::runtime::Status;
-use crate::spawn::shim_binary::shim_bytes;
+use crate::spawn::shim_binary::{self, shim_bytes};
 use crate::spawn::spec::{Pull, SpawnSpec};
 use crate::spawn::spec_error::SpecError;
 use crate::spawn::valid::ValidSpec;
 use crate::spawn::validate::Against;
+use crate::spawn::words;
 use crate::time::Timestamp;
+
+/// Characters of a name that are told.
+const NAME: usize = 200;
 
 /// Which engine, and what this installation keeps.
 #[derive(Clone)]
@@ -65,8 +71,8 @@ impl DockerConfig {
             None => shim_bytes().map(Cow::Borrowed),
             Some(path) => {
                 let path = PathBuf::from(path);
-                let read = std::fs::read(&path);
-                Some(Cow::Owned(read.map_err(|source| InstallationError::Io { path, source })?))
+                let unread = |error| InstallationError::Shim(format!("{}: {error}", path.display()));
+                Some(Cow::Owned(std::fs::read(&path).map_err(unread)?))
             }
         };
         Ok(Self { shim, ..Self::new(engine, home.join("host")) })
@@ -144,6 +150,10 @@ impl Docker {
         let installation = Installation::open(&config.folder)?;
         let client = Client::connect(config.engine.clone()).await?;
         let (facts, engine_now) = client.probe_at().await?;
+        let fault = config.shim.as_deref().and_then(|shim| shim_binary::fault(shim, &facts.arch));
+        if let Some(fault) = fault {
+            return Err(InstallationError::Shim(fault.to_owned()).into());
+        }
         let clock_offset = engine_now.signed_since(now());
         let hosts = config.sees_our_files().then(|| installation.hosts_file(HOSTS)).flatten();
         Ok(Self(Arc::new(Inner {
@@ -290,16 +300,18 @@ impl Docker {
             (Ok(id), _) => self.image_json(&id).await,
             (_, Ok(name)) => match (self.image_json(&name).await, pull) {
                 (Err(EngineError::NotFound(_)), Pull::Missing) => {
-                    self.0.client.image_pull(&name).await.map_err(|error| {
-                        let refused = matches!(error, EngineError::NotFound(_) | EngineError::Server { .. });
-                        if refused { missing() } else { error.into() }
-                    })?;
+                    match self.0.client.image_pull(&name).await {
+                        Err(EngineError::NotFound(_)) => return Err(missing()),
+                        Err(EngineError::Server { message: why, .. } | EngineError::BadRequest(why)) => {
+                            return Err(SpawnError::Pull { image: asked.to_owned(), why });
+                        }
+                        pulled => drop(pulled?),
+                    }
                     self.image_json(&name).await
                 }
                 (found, _) => found,
             },
-            // Validation says what is wrong with it.
-            _ => return Err(missing()),
+            _ => return Err(SpawnError::Spec(vec![SpecError::Image { name: words::plain(asked, NAME) }])),
         };
         match found {
             Err(EngineError::NotFound(_)) => Err(missing()),
@@ -363,7 +375,8 @@ impl Docker {
         status.relaxed = expected.map(|expected| expected.relaxed).unwrap_or_default();
         status.created = inspect.created;
         status.started = inspect.started_at;
-        status.exit = super::ending::exit(inspect, crate::spawn::outcome::ExitReason::Unknown);
+        let known = Known { shim: Seen::of(inspect).shim, stays: None, expires: status.labels.expires };
+        status.exit = ending::exit(inspect, ExitReason::Unknown).map(|exit| known.explain(exit));
         Some(status)
     }
 

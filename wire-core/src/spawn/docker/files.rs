@@ -96,8 +96,10 @@ impl FileError {
     /// What to do next.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NotFound(_) => "look what is there first",
-            Self::Denied(_) => "programs write below /tmp, and where a mount lets them",
+            Self::NotFound(_) => "see what is there first, on the side that the message names",
+            Self::Denied(_) => {
+                "a container's user reads what is open to all, and writes below /tmp and to its mounts"
+            }
             Self::Limit(_) => "allow more, or move less",
             Self::Refused(_) => "move files, folders and links of one folder, to names that nothing else has",
             Self::Full(_) => "remove what is not needed, or give the container a larger /tmp or a mount",

@@ -46,6 +46,9 @@ pub enum InstallationError {
         /// What is wrong, and what mends it.
         fault: &'static str,
     },
+    /// What was given as the shim is none.
+    #[error("the shim: {0}")]
+    Shim(String),
 }
 
 /// What the file of a process is called from the moment on that it is locked, and before.

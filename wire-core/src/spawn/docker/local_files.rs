@@ -8,14 +8,17 @@
     reason = "an adapter: files are read and written by a thread of the pool"
 )]
 
+use std::convert::Infallible;
 use std::io::{self, BufWriter, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::stream::unfold;
-use tokio::io::AsyncRead;
-use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 use wire_shim::files;
 
@@ -29,30 +32,65 @@ const PART: usize = 64 << 10;
 const MODES: u32 = 0o755;
 
 impl FileStream {
-    /// Unpacks an archive into a folder of this machine, which is made if it is missing.
+    /// Unpacks an archive into a folder of this machine, which is made if it is missing. When the future is
+    /// dropped no more is read; what was unpacked before stays.
     pub async fn unpack(self, folder: impl Into<PathBuf>, caps: Caps) -> Result<(), FileError> {
         let folder = folder.into();
-        let mut archive = SyncIoBridge::new(self);
-        joined(spawn_blocking(move || {
-            let bounds = files::Caps { bytes: caps.bytes, entries: caps.entries };
-            files::extract(&folder, bounds, MODES, &mut archive)?;
+        self.in_thread(folder, move |folder, mut archive| {
+            files::extract(folder, bounds(caps), MODES, &mut archive)?;
             // What comes after the archive's end says whether all went well.
             io::copy(&mut archive, &mut io::sink())?;
             Ok(())
-        }))
+        })
         .await
     }
 
-    /// Writes a file of this machine, whole or not at all. Gives its length.
-    pub async fn save(self, path: impl Into<PathBuf>, mode: u32) -> Result<u64, FileError> {
-        let path = path.into();
-        let mut bytes = Counted { read: SyncIoBridge::new(self), bytes: 0 };
-        joined(spawn_blocking(move || {
-            files::write(&path, mode & MODES, &mut bytes)?;
-            Ok(bytes.bytes)
-        }))
+    /// Writes a file of this machine, whole or not at all, also when the future is dropped. Gives its length, which
+    /// is `most` at most.
+    pub async fn save(self, path: impl Into<PathBuf>, mode: u32, most: u64) -> Result<u64, FileError> {
+        self.in_thread(path.into(), move |path, bytes| {
+            let mut counted = Counted { read: bytes, bytes: 0, most };
+            files::write(path, mode & MODES, &mut counted)?;
+            Ok(counted.bytes)
+        })
         .await
     }
+
+    async fn in_thread<T: Send + 'static>(
+        self,
+        path: PathBuf,
+        work: impl FnOnce(&Path, &mut dyn Read) -> Result<T, files::FileError> + Send + 'static,
+    ) -> Result<T, FileError> {
+        let (_wanted, unwanted) = oneshot::channel();
+        let mut bytes = SyncIoBridge::new(Wanted { read: self, unwanted: Some(unwanted) });
+        let working = spawn_blocking(move || work(&path, &mut bytes).map_err(|error| here(&path, error)));
+        working.await.unwrap_or_else(|error| Err(FileError::Failed(error.to_string())))
+    }
+}
+
+/// What a thread reads, until nobody waits for the thread any more.
+struct Wanted<R> {
+    read: R,
+    unwanted: Option<oneshot::Receiver<Infallible>>,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Wanted<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let gone = |unwanted: &mut oneshot::Receiver<_>| Pin::new(unwanted).poll(cx).is_ready();
+        if self.unwanted.as_mut().is_none_or(gone) {
+            self.unwanted = None;
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        Pin::new(&mut self.read).poll_read(cx, buffer)
+    }
+}
+
+const fn bounds(caps: Caps) -> files::Caps {
+    files::Caps { bytes: caps.bytes, entries: caps.entries }
 }
 
 /// A folder's content, or a file, of this machine as an archive for [`Sandbox::put`](super::Sandbox::put). It
@@ -82,10 +120,9 @@ fn packed(
 ) -> impl AsyncRead + Send + Unpin + 'static {
     let (parts, taken) = mpsc::channel(4);
     spawn_blocking(move || {
-        let bounds = files::Caps { bytes: caps.bytes, entries: caps.entries };
         let mut to = BufWriter::with_capacity(PART, Parts(parts.clone()));
-        let failed = |error| io::Error::other(FileError::from(error));
-        let packed = files::archive(&path, bounds, owner, &mut to).map_err(failed);
+        let failed = |error| io::Error::other(here(&path, error));
+        let packed = files::archive(&path, bounds(caps), owner, &mut to).map_err(failed);
         if let Err(error) = packed.and_then(|()| to.flush()) {
             drop(parts.blocking_send(Err(error)));
         }
@@ -109,50 +146,55 @@ impl Write for Parts {
     }
 }
 
+/// What is read, of which there may be so much.
 struct Counted<R> {
     read: R,
     bytes: u64,
+    most: u64,
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.read.read(buffer)?;
         self.bytes += n as u64;
+        if self.bytes > self.most {
+            return Err(io::Error::other(FileError::Limit(format!("more than {} bytes", self.most))));
+        }
         Ok(n)
-    }
-}
-
-async fn joined<T>(work: JoinHandle<Result<T, files::FileError>>) -> Result<T, FileError> {
-    match work.await {
-        Ok(done) => Ok(done?),
-        Err(error) => Err(FileError::Failed(error.to_string())),
     }
 }
 
 impl From<io::Error> for FileError {
     /// What a [`FileStream`] failed with, it still is.
     fn from(error: io::Error) -> Self {
-        use io::ErrorKind as Kind;
-        let (kind, words) = (error.kind(), |error: &io::Error| fault::plain(&error.to_string()));
-        if kind == Kind::NotFound {
-            Self::NotFound(words(&error))
-        } else if matches!(kind, Kind::PermissionDenied | Kind::ReadOnlyFilesystem) {
-            Self::Denied(words(&error))
-        } else if matches!(kind, Kind::StorageFull | Kind::QuotaExceeded) {
-            Self::FullHere(words(&error))
-        } else {
-            error.downcast::<Self>().unwrap_or_else(|error| Self::Failed(words(&error)))
+        of_system(error, str::to_owned)
+    }
+}
+
+/// What went wrong with a path of this machine.
+fn here(path: &Path, error: files::FileError) -> FileError {
+    let place = |words: &str| format!("{} on this machine: {words}", path.display());
+    let words = fault::plain(&place(&error.to_string()));
+    match error.into_root() {
+        files::FileError::Io(error) => of_system(error, |_| words.clone()),
+        files::FileError::Limit(_) => FileError::Limit(words),
+        files::FileError::Refused(_) | files::FileError::Taken(_) | files::FileError::Entry { .. } => {
+            FileError::Refused(words)
         }
     }
 }
 
-impl From<files::FileError> for FileError {
-    fn from(error: files::FileError) -> Self {
-        match error {
-            files::FileError::Io(error) => error.into(),
-            files::FileError::Limit(_) => Self::Limit(error.to_string()),
-            files::FileError::Refused(_) | files::FileError::Taken(_) => Self::Refused(error.to_string()),
-        }
+fn of_system(error: io::Error, words: impl Fn(&str) -> String) -> FileError {
+    use io::ErrorKind as Kind;
+    let (kind, words) = (error.kind(), |error: &io::Error| fault::plain(&words(&error.to_string())));
+    if kind == Kind::NotFound {
+        FileError::NotFound(words(&error))
+    } else if matches!(kind, Kind::PermissionDenied | Kind::ReadOnlyFilesystem) {
+        FileError::Denied(words(&error))
+    } else if matches!(kind, Kind::StorageFull | Kind::QuotaExceeded) {
+        FileError::FullHere(words(&error))
+    } else {
+        error.downcast().unwrap_or_else(|error| FileError::Failed(words(&error)))
     }
 }
 
@@ -174,5 +216,59 @@ mod tests {
         assert!(matches!(said(Kind::Other), FileError::Failed(words) if words == "a?[2Jb"));
         let still = FileError::from(io::Error::other(FileError::Limit("x".to_owned())));
         assert!(matches!(still, FileError::Limit(_)));
+    }
+
+    #[tokio::test]
+    async fn a_file_is_saved_whole_and_no_longer_than_it_may_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let save = |most| FileStream::new(&b"hello"[..]).save(&path, 0o777, most);
+        assert_eq!(save(5).await.unwrap(), 5);
+        assert_eq!(std::fs::read(&path).unwrap(), b"hello");
+        assert!(matches!(save(4).await, Err(FileError::Limit(_))));
+        assert_eq!(std::fs::read(&path).unwrap(), b"hello", "the one that was there");
+        let nowhere = FileStream::new(&b""[..]).save(folder.path().join("no/file"), 0o644, 1).await;
+        assert!(
+            matches!(nowhere, Err(FileError::NotFound(words)) if words.contains("no/file on this machine"))
+        );
+    }
+
+    /// Reads for ever, and says when nobody reads any more.
+    struct Endless {
+        begun: Option<oneshot::Sender<()>>,
+        _left: mpsc::Sender<()>,
+    }
+
+    impl AsyncRead for Endless {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            match self.begun.take() {
+                Some(begun) => {
+                    buffer.put_slice(b"beginning");
+                    _ = begun.send(());
+                    Poll::Ready(Ok(()))
+                }
+                None => Poll::Pending,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_does_not_wait_any_more_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let (begun, has_begun) = oneshot::channel();
+        let (left, mut all_left) = mpsc::channel(1);
+        let bytes = FileStream::new(Endless { begun: Some(begun), _left: left });
+        let saving = bytes.save(folder.path().join("file"), 0o644, u64::MAX);
+        tokio::select! {
+            _ = saving => panic!("it has no end"),
+            begun = has_begun => begun.unwrap(),
+        }
+        // The thread has let go of the source, and so of the file.
+        assert_eq!(all_left.recv().await, None);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

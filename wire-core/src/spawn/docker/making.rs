@@ -21,6 +21,7 @@ use super::added_group;
 use super::containers::Removed;
 use super::described::Inspect;
 use super::dial::{self, ShimDial};
+use super::ending::Known;
 use super::engine::Docker;
 use super::hijack::{Attach, Hijacked};
 use super::installation::place;
@@ -423,7 +424,8 @@ async fn configure(
     let nonce = random();
     let token = docker.installation().secret().shim_token(spec.name());
     let setup = shim_request::setup(spec, docker.installation().secret(), Some(nonce));
-    let dial = ShimDial { client: docker.client().clone(), container: id.clone(), user: spec.user() };
+    let known = Known { shim: true, stays: Some(spec.stays()), expires: spec.report().expires };
+    let dial = ShimDial { client: docker.client().clone(), container: id.clone(), user: spec.user(), known };
     let beat = spec.life().lease_ms.map(|_| BEAT);
     let begun = Session::begin(dial::io(streams)?, Begin::Configure(Box::new(setup)), dial, token, beat);
     let (session, evidence) = begun.await.map_err(|error| SpawnError::StartFailed {

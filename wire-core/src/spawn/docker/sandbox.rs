@@ -6,6 +6,7 @@ mod life;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
@@ -14,6 +15,7 @@ use wire_shim::protocol::{ExecId, ExecInfo, Life};
 use super::client::Client;
 use super::described::Inspect;
 use super::dial::ShimDial;
+use super::ending::Known;
 use super::engine::Docker;
 use super::engine_exec::{EngineExec, EngineStdin, Start};
 use super::exec::{Exec, ExecStdin, ShimExec};
@@ -65,6 +67,8 @@ pub struct Sandbox {
     stays: Option<bool>,
     /// It keeps the container's lease, though another handle may do so too.
     holds: bool,
+    /// An end that was said here later, in milliseconds since 1970.
+    sooner: AtomicU64,
     /// Not said by the labels of another version.
     expected: Option<Expected>,
     report: Option<SpawnReport>,
@@ -114,6 +118,7 @@ impl Sandbox {
             piped: *spec.stdin() == Stdin::Piped,
             stays: Some(spec.stays()),
             holds: spec.life().lease_ms.is_some(),
+            sooner: AtomicU64::new(u64::MAX),
             expected,
             report: Some(spec.report()),
             attestation: None,
@@ -138,6 +143,7 @@ impl Sandbox {
             piped: false,
             stays: None,
             holds: false,
+            sooner: AtomicU64::new(u64::MAX),
             expected,
             report: None,
             attestation: None,
@@ -316,9 +322,12 @@ impl Sandbox {
     /// Another end, so long from now, kept by the shim. Never later than the end that was said at the start, by
     /// which others sweep: whoever cannot tell yet says a late one then, and an earlier one here. A lease stays.
     pub async fn end_after(&self, life: Duration) -> Result<(), ExecError> {
-        let left = self.expires().map_or(u64::MAX, |end| end.since(super::engine::now()));
-        let life = Life { deadline_ms: Some(millis(life).min(left)), lease_ms: None };
-        self.awake("a deadline").await?.request(Request::Extend(life)).await.map(drop)
+        let now = self.docker.engine_now();
+        let ms = self.said_end().map_or(u64::MAX, |end| end.since(now)).min(millis(life));
+        let life = Life { deadline_ms: Some(ms), lease_ms: None };
+        self.awake("a deadline").await?.request(Request::Extend(life)).await?;
+        self.sooner.store(now.as_millis().saturating_add(ms), Ordering::Relaxed);
+        Ok(())
     }
 
     /// Sends a signal to the container's command.
@@ -368,8 +377,11 @@ impl Sandbox {
         })?;
         let token = self.docker.installation().secret().shim_token(&self.name);
         let beat = self.holds.then_some(BEAT);
-        let (session, _) = Session::begin(io, Begin::Join(token.clone()), dial, token, beat).await?;
-        Ok(session)
+        match Session::begin(io, Begin::Join(token.clone()), dial, token, beat).await {
+            // What the engine says of a container that ends at this moment is nothing of the shim's.
+            Err(ExecError::Shim(_)) if self.has_ended().await.unwrap_or(false) => Err(ExecError::NotRunning),
+            begun => Ok(begun?.0),
+        }
     }
 
     /// The talk with a shim that can answer. In a frozen container it does not, and would do what it was asked
@@ -383,8 +395,14 @@ impl Sandbox {
         }
     }
 
+    /// What tells why it ended.
+    fn known(&self) -> Known {
+        Known { shim: self.shim, stays: self.stays, expires: self.expires() }
+    }
+
     fn dial(&self) -> ShimDial {
-        ShimDial { client: self.docker.client().clone(), container: self.id.clone(), user: self.user }
+        let (client, container) = (self.docker.client().clone(), self.id.clone());
+        ShimDial { client, container, user: self.user, known: self.known() }
     }
 
     async fn engine_exec(&self, mut command: Command) -> Result<Exec, ExecError> {

@@ -1,12 +1,12 @@
 //! How a container stands, and its end.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::super::containers::{Removed, WaitFor};
 use super::super::session::Ask;
 use super::super::{ending, pump};
 use super::{Sandbox, within};
-use wire_shim::protocol::exit as code;
 
 use crate::spawn::command::Signal;
 use crate::spawn::error::EngineError;
@@ -17,12 +17,6 @@ use crate::time::Timestamp;
 
 /// On top of a grace, until the engine is asked to end what did not end by itself.
 const SLACK: Duration = Duration::from_secs(2);
-
-/// The engine's clock and ours may differ by so many milliseconds, when it is asked whether a time was over.
-const CLOCKS: i64 = 1000;
-
-/// Codes from here on may come from the shim, from a signal, or from an engine that knows no better.
-const FIRST_DOUBTFUL: i32 = 124;
 
 impl Sandbox {
     /// How things stand.
@@ -44,15 +38,17 @@ impl Sandbox {
     /// Waits for its end, however long, and however often and long the engine is away meanwhile.
     ///
     /// This takes no output. The command of a container that is tied to this process stops when as much is unread
-    /// as its [`Limits::output`](crate::spawn::Limits::output) says: read [`main`](Self::main) too, or let
+    /// as its [`Limits::output`](crate::spawn::Limits::output) says, and what is unread at the end of the container
+    /// is gone with it: read [`main`](Self::main) at the same time, or let
     /// [`Docker::run`](crate::spawn::docker::Docker::run) do both.
     pub async fn wait(&self) -> Result<Exit, EngineError> {
         let exit = self.ended(ExitReason::Unknown).await?;
-        Ok(self.explained(exit))
+        Ok(self.known().explain(exit))
     }
 
-    /// SIGTERM to all programs, SIGKILL after the grace, and its end. [`EngineError::NeverStarted`] of what its
-    /// maker left before it was started: [`remove`](Self::remove) that.
+    /// SIGTERM to all programs, SIGKILL after the grace, and its end. Output that nobody reads meanwhile is gone with
+    /// the container. [`EngineError::NeverStarted`] of what its maker left before it was started:
+    /// [`remove`](Self::remove) that.
     pub async fn stop(&self, grace: Duration) -> Result<Exit, EngineError> {
         if self.has_ended().await? {
             return self.wait().await;
@@ -88,6 +84,13 @@ impl Sandbox {
 
     /// The container's programs see this time as its end.
     pub fn expires(&self) -> Option<Timestamp> {
+        let sooner = self.sooner.load(Ordering::Relaxed);
+        let sooner = (sooner < u64::MAX).then(|| Timestamp::from_millis(sooner));
+        [self.said_end(), sooner].into_iter().flatten().min()
+    }
+
+    /// The end that was said when it was made, which all can see.
+    pub(super) fn said_end(&self) -> Option<Timestamp> {
         self.labels.as_ref().and_then(|labels| labels.expires).or_else(|| self.report.as_ref()?.expires)
     }
 
@@ -104,26 +107,8 @@ impl Sandbox {
         }
     }
 
-    async fn has_ended(&self) -> Result<bool, EngineError> {
+    pub(super) async fn has_ended(&self) -> Result<bool, EngineError> {
         Ok(ending::of(self.docker.client(), &self.id, ExitReason::Unknown).await?.is_some())
-    }
-
-    /// Why it ended, as far as its code and its time tell, when nobody here asked for it. The shim's own codes may
-    /// be those of a command too.
-    fn explained(&self, mut exit: Exit) -> Exit {
-        if exit.reason != ExitReason::Unknown {
-            return exit;
-        }
-        let due = self.expires().zip(exit.at).is_some_and(|(due, at)| at.offset_millis(CLOCKS) >= due);
-        exit.reason = match exit.code {
-            Some(ended) if ended == i32::from(code::DEADLINE) && self.shim && due => ExitReason::Deadline,
-            Some(ended) if ended == i32::from(code::LEASE) && self.shim && self.stays == Some(true) => {
-                ExitReason::Lease
-            }
-            Some(ended) if ended < FIRST_DOUBTFUL && self.stays == Some(false) => ExitReason::Itself,
-            _ => ExitReason::Unknown,
-        };
-        exit
     }
 
     async fn was_never_started(&self) -> bool {

@@ -14,7 +14,7 @@ use wire_shim::protocol::{FromShim, ToShim, Token, VERSION};
 use super::super::ending;
 use super::book::{Book, Misbehaved};
 use super::{Ask, Begin, Dial, DialError, Io, PATIENCE};
-use crate::spawn::error::ExecError;
+use crate::spawn::error::{EngineError, ExecError};
 
 /// Frames that may wait to be written before no more is taken from handles.
 const BACKLOG: usize = 2 << 20;
@@ -40,6 +40,23 @@ enum Broken {
     Io(io::Error),
     Frame(FrameError),
     Misbehaved(&'static str),
+}
+
+/// Why there is no further connection.
+enum Away {
+    /// The container has ended.
+    Gone,
+    /// It, or the engine, cannot be reached.
+    Lost(String),
+}
+
+impl Away {
+    fn error(&self) -> ExecError {
+        match self {
+            Self::Gone => ExecError::NotRunning,
+            Self::Lost(why) => EngineError::Unreachable(why.clone().into()).into(),
+        }
+    }
 }
 
 impl Task {
@@ -77,8 +94,8 @@ impl Task {
             };
             tokio::time::sleep(pause).await;
             match self.again().await {
-                Some(next) => (io, decoder) = next,
-                None => return,
+                Ok(next) => (io, decoder) = next,
+                Err(away) => return self.refuse(&away),
             }
         }
     }
@@ -169,8 +186,18 @@ impl Task {
         Ok(())
     }
 
+    /// Answers what was asked meanwhile.
+    fn refuse(&mut self, away: &Away) {
+        self.inbox.close();
+        while let Ok(ask) = self.inbox.try_recv() {
+            if let Ask::Request { answer, .. } = ask {
+                drop(answer.send(Err(away.error())));
+            }
+        }
+    }
+
     /// Another connection, or none because the container is gone or out of reach for too long.
-    async fn again(&mut self) -> Option<(Io, Decoder)> {
+    async fn again(&mut self) -> Result<(Io, Decoder), Away> {
         let give_up = Instant::now() + PATIENCE;
         let mut pause = QUICKEST_DIAL;
         loop {
@@ -182,7 +209,7 @@ impl Task {
                     match tokio::time::timeout_at(give_up, self.greet(&mut io, &mut decoder, join)).await {
                         Ok(Ok(_)) => {
                             self.book.resume();
-                            return Some((io, decoder));
+                            return Ok((io, decoder));
                         }
                         Ok(Err(broken)) => ExecError::from(broken).to_string(),
                         Err(_) => "the shim does not answer".to_owned(),
@@ -191,14 +218,14 @@ impl Task {
                 Ok(Err(DialError::Gone(exit))) => {
                     // It ended without a word of its own: the engine may have been away for a moment too.
                     self.book.gone(&ending::unseen(exit));
-                    return None;
+                    return Err(Away::Gone);
                 }
                 Ok(Err(DialError::Engine(error))) => error.to_string(),
                 Err(_) => "the container engine does not answer".to_owned(),
             };
             if Instant::now() + pause >= give_up {
                 self.book.lost(&why);
-                return None;
+                return Err(Away::Lost(why));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(SLOWEST_DIAL);

@@ -226,6 +226,18 @@ async fn an_engine_that_stays_away_means_lost_not_exited() {
     assert!(why.contains("/nowhere"), "{why}");
 }
 
+/// Also what is asked while nobody can answer is answered, and not with an end that nobody has seen.
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_of_an_engine_that_stays_away_is_told_so() {
+    let mut rig = rig().await;
+    drop(std::mem::replace(&mut rig.shim.pipe, duplex(1).0));
+    // The clock of the test: it dials by then.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let asked = rig.session.request(Request::List).await;
+    let Err(ExecError::Engine(EngineError::Unreachable(why))) = asked else { panic!("{asked:?}") };
+    assert!(why.to_string().contains("/nowhere"), "{why}");
+}
+
 #[tokio::test]
 async fn input_goes_no_further_ahead_than_the_window() {
     let mut rig = rig().await;
