@@ -37,7 +37,10 @@ fn run_tells_everything_at_the_end() {
         (&doc["outcome"], &doc["exit_code"], &doc["attested"]),
         (&json!("exited"), &json!(3), &json!(true))
     );
-    assert_eq!(doc["stderr"], json!({ "text": "err\n", "total": 4, "dropped": 0, "lossy": false }));
+    let whole = json!({
+        "text": "err\n", "total": 4, "dropped": 0, "lossy": false, "head": null, "tail": null,
+    });
+    assert_eq!(doc["stderr"], whole);
     assert_eq!(doc["stdout"]["total"], 2_000_000);
     let kept = doc["stdout"]["text"].as_str().unwrap().matches('x').count() as u64;
     assert_eq!(kept + doc["stdout"]["dropped"].as_u64().unwrap(), 2_000_000);
@@ -68,6 +71,8 @@ fn the_others_tell_what_they_did() {
     assert_eq!(rig.run(&["--json", "logs", name]).ok().stdout, logs);
     let (doc, code) = rig.json(&["exec", name, "--", "sh", "-c", "echo out; exit 5"]);
     assert_eq!((code, &doc["exit_code"], &doc["stdout"]["text"]), (5, &json!(5), &json!("out\n")));
+    let (doc, _) = rig.json(&["exec", name, "--", "printf", "a\\377"]);
+    assert_eq!((&doc["stdout"]["lossy"], &doc["stdout"]["head"]), (&json!(true), &json!("Yf8=")));
     let (doc, _) = rig.json(&["ps"]);
     assert_eq!(keys(&doc), ["containers", "engine", "swept", "v"]);
     assert!(doc["engine"]["Engine"].is_string(), "{}", doc["engine"]);

@@ -195,15 +195,17 @@ async fn a_write_that_is_dropped_leaves_what_was_there_before() {
     sandbox.write("/tmp/file", 0o644, &b"old"[..]).await.unwrap();
     let (mut source, reader) = tokio::io::duplex(64);
     source.write_all(b"new").await.unwrap();
+    let runs = async || sandbox.execs().await.unwrap().iter().any(|exec| exec.outcome.is_none());
     {
         let write = sandbox.write("/tmp/file", 0o644, reader);
-        let begun = async { while sandbox.files("/tmp").await.unwrap().len() < 2 {} };
+        let begun = async { while !runs().await {} };
         tokio::select! {
             written = write => panic!("{written:?}"),
             () = begun => {}
         }
     }
-    while sandbox.files("/tmp").await.unwrap().len() > 1 {}
+    while runs().await {}
+    assert_eq!(sandbox.files("/tmp").await.unwrap().len(), 1);
     assert_eq!(all(sandbox.read("/tmp/file", 0, 99).await.unwrap()).await.unwrap(), b"old");
     sandbox.remove().await.unwrap();
 }

@@ -359,7 +359,7 @@ fn an_archive_that_does_not_say_where_it_ends_is_cut_off_or_none() {
     for (archive, whole) in [
         (&b""[..], false),
         (&file, false),
-        (&[file.as_slice(), &[0; 511]].concat(), false),
+        (&[file.as_slice(), &[0; 512]].concat(), true),
         (&[file.as_slice(), &[0; 1024]].concat(), true),
         (&[0; 1024], true),
     ] {
