@@ -164,6 +164,17 @@ impl Resource {
             Self::Disk => "disk",
         }
     }
+
+    /// What its numbers count, to be put behind one.
+    pub(super) const fn unit(self) -> &'static str {
+        match self {
+            Self::Memory | Self::Swap | Self::Tmpfs | Self::Shm | Self::Log | Self::Output | Self::Disk => {
+                " bytes"
+            }
+            Self::Wall => " ms of time",
+            Self::Cpu | Self::Pids | Self::Nofile => "",
+        }
+    }
 }
 
 impl fmt::Display for Resource {

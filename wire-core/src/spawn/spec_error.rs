@@ -107,7 +107,7 @@ pub enum SpecError {
         key: String,
     },
     /// A number is out of its range.
-    #[error("{what} must be {least} to {most}, not {asked}")]
+    #[error("{what} must be {least} to {most}{}, not {asked}", .what.unit())]
     Limit {
         /// Of what.
         what: Resource,

@@ -409,15 +409,16 @@ fn check(path: &str) -> Result<(), FileError> {
 /// What the program's end means. Its words are the container's, whose names they repeat.
 fn ended(outcome: &Outcome, words: &str) -> Result<(), FileError> {
     let words = fault::plain(words.trim());
+    let there = |words: &str| format!("in the container, {words}");
     let Outcome::Exited(number) = outcome else { return Err(FileError::Ended(outcome.clone())) };
     Err(match u8::try_from(*number).unwrap_or(u8::MAX) {
         code::OK => return Ok(()),
-        code::MISSING => FileError::NotFound(words),
-        code::DENIED => FileError::Denied(words),
+        code::MISSING => FileError::NotFound(there(&words)),
+        code::DENIED => FileError::Denied(there(&words)),
         code::LIMIT => FileError::Limit(words),
         code::REFUSED => FileError::Refused(words),
         code::FULL => FileError::Full(words),
-        _ => FileError::Failed(words),
+        _ => FileError::Failed(there(&words)),
     })
 }
 
@@ -429,7 +430,9 @@ mod tests {
     fn a_program_that_moves_files_says_what_went_wrong() {
         let said = |number: u8| ended(&Outcome::Exited(number.into()), "no a\u{1b}[2Jb\n");
         assert!(said(code::OK).is_ok());
-        assert!(matches!(said(code::MISSING), Err(FileError::NotFound(words)) if words == "no a?[2Jb"));
+        assert!(
+            matches!(said(code::MISSING), Err(FileError::NotFound(words)) if words == "in the container, no a?[2Jb")
+        );
         assert!(matches!(said(code::FULL), Err(FileError::Full(words)) if words == "no a?[2Jb"));
         assert!(matches!(said(code::FAILED), Err(FileError::Failed(_))));
         assert!(matches!(said(code::USAGE), Err(FileError::Failed(_))));
