@@ -24,7 +24,7 @@ use super::sandbox::Sandbox;
 use super::seen::Seen;
 use super::sessions::Sessions;
 use super::target::Segment;
-use super::{ending, host_view, shim_volume};
+use super::{elf, ending, host_view, shim_volume};
 use crate::entropy::random;
 use crate::spawn::attestation::Expected;
 use crate::spawn::error::{EngineError, SpawnError};
@@ -35,7 +35,7 @@ use crate::spawn::image::ImageConfig;
 use crate::spawn::labels::{Kind, LabelError, Labels};
 use crate::spawn::outcome::{ExitReason, Output};
 use crate::spawn::runtime::Status;
-use crate::spawn::shim_binary::{self, shim_bytes};
+use crate::spawn::shim_binary::shim_bytes;
 use crate::spawn::spec::{Pull, SpawnSpec};
 use crate::spawn::spec_error::SpecError;
 use crate::spawn::valid::ValidSpec;
@@ -150,7 +150,7 @@ impl Docker {
         let installation = Installation::open(&config.folder)?;
         let client = Client::connect(config.engine.clone()).await?;
         let (facts, engine_now) = client.probe_at().await?;
-        let fault = config.shim.as_deref().and_then(|shim| shim_binary::fault(shim, &facts.arch));
+        let fault = config.shim.as_deref().and_then(|shim| elf::fault(shim, &facts.arch));
         if let Some(fault) = fault {
             return Err(InstallationError::Shim(fault.to_owned()).into());
         }

@@ -38,6 +38,7 @@ pub mod volumes;
 
 mod added_group;
 mod dial;
+mod elf;
 mod ending;
 mod endpoint;
 mod engine;
