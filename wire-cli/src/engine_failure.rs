@@ -107,7 +107,7 @@ fn exec_code(error: &ExecError) -> &'static str {
 fn file_code(error: &FileError) -> &'static str {
     match error {
         FileError::NotFound(_) => "not_found",
-        FileError::Denied(_) => "denied",
+        FileError::Denied(_) | FileError::DeniedHere(_) => "denied",
         FileError::Limit(_) => "too_large",
         FileError::Refused(_) => "refused",
         FileError::Full(_) | FileError::FullHere(_) => "disk_full",
@@ -225,6 +225,7 @@ mod tests {
         let words = || "x".to_owned();
         check(FileError::NotFound(words()), "not_found", 1);
         check(FileError::Denied(words()), "denied", 6);
+        check(FileError::DeniedHere(words()), "denied", 6);
         check(FileError::Limit(words()), "too_large", 7);
         check(FileError::Refused(words()), "refused", 6);
         check(FileError::Full(words()), "disk_full", 7);

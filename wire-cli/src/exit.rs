@@ -158,6 +158,8 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::PipeClosed,
+            io::ErrorKind::StorageFull => Self::said("disk_full", format!("cannot write: {error}"))
+                .hint("make room where the output goes"),
             _ => Self::said("internal", format!("cannot write: {error}")),
         }
     }
@@ -248,6 +250,11 @@ mod tests {
     fn signals_are_numbered_as_shells_do() {
         assert_eq!(Failure::Stopped(INTERRUPTED).exit(), 130);
         assert_eq!((TERMINATED, HUNG_UP), (128 + 15, 128 + 1));
+    }
+
+    #[test]
+    fn where_there_is_no_room_is_said() {
+        assert_eq!(Failure::from(io::Error::from(io::ErrorKind::StorageFull)).exit(), QUOTA);
     }
 
     #[test]

@@ -74,7 +74,8 @@ file becomes DST, or goes into DST if that is a folder. With `-` a tar archive
 is read from standard input, or written to standard output. Files of a container
 are moved with the rights of its user, and unpacked so that none leaves DST.
 Files and links that are in the way are replaced; folders, devices, pipes and
-sockets never, and these are left out of what is copied. A folder or an archive that is refused halfway leaves what came
+sockets never, and these are left out of what is copied. A DST of this machine
+that is a link is what it points to. A link that leads out is refused. A folder or an archive that is refused halfway leaves what came
 before; a file is copied whole or not at all.
 
 Exit codes: 0; 1 no engine, no such container or path; 2 usage; 6 not allowed,

@@ -17,7 +17,8 @@ use wire_shim::protocol::{Overflow, SIGNALS, TtySize};
 
 use super::spec::User;
 
-/// A program, its arguments and surroundings. Nothing of it is looked at by a shell.
+/// A program, its arguments and surroundings. Nothing of it is looked at by a shell. It is a whole tree: with the shim,
+/// what it leaves running in the background ends with it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Command {
     pub(crate) argv: Vec<String>,
@@ -34,8 +35,8 @@ pub struct Command {
     pub(crate) tied: bool,
 }
 
-/// Where a program's standard input comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Where a program's standard input comes from. `Debug` leaves the bytes out.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum Stdin {
     /// It is empty: reading it ends at once.
     #[default]
@@ -44,6 +45,16 @@ pub enum Stdin {
     Bytes(Vec<u8>),
     /// Written through the running program's handle, until that closes it.
     Piped,
+}
+
+impl fmt::Debug for Stdin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            Self::Piped => f.write_str("Piped"),
+        }
+    }
 }
 
 /// How much of each stream is kept.

@@ -291,7 +291,7 @@ impl ExecError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Unsupported { .. } => {
-                "use a shim: WIRE_SHIM names one, or build with the feature embed-shim"
+                "make a container with the shim; there is one built in (feature embed-shim), or WIRE_SHIM names it"
             }
             Self::StdinClosed => "the program has ended, or has closed its input",
             Self::Command(errors) => match errors.first() {
@@ -301,7 +301,7 @@ impl ExecError {
             Self::NotRunning => "start another container; wire ps shows how this one ended",
             Self::Paused => "let the container go on first: docker unpause",
             Self::Files(_) => "look at the path and at what the container's user may do there",
-            Self::NoExec => "wire ps ID lists the programs of a container",
+            Self::NoExec => "wire ps ID lists the programs of a container; one that runs is not forgotten",
             Self::Shim(_) => "see whether the container runs: wire ps",
             Self::Engine(error) => error.hint(),
         }

@@ -108,7 +108,7 @@ pub enum LabelError {
 }
 
 const OWNER: &str = "wire.owner";
-const KEY: &str = "wire.key";
+pub(super) const KEY: &str = "wire.key";
 const SPEC: &str = "wire.spec";
 const EXPECTED: &str = "wire.expected";
 const EXPIRES: &str = "wire.expires";

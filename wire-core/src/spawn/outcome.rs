@@ -8,14 +8,16 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It ended by itself with this code, 0 to 255.
+    /// It ended by itself with this code, 0 to 255. Of a program that the engine started, or of a container without
+    /// the shim, 128 and more may stand for a signal too: the engine does not tell.
     Exited(i32),
     /// This signal ended it.
     Signaled(i32),
     /// The kernel ended it for want of memory: a SIGKILL that nobody here sent, and the container's count
     /// of such kills rose.
     OomKilled {
-        /// Other programs ran meanwhile, so that the count may be theirs.
+        /// Other programs ran meanwhile, so that the count may be theirs; or the engine, which counts for the
+        /// container alone, is all that there is to ask.
         shared: bool,
     },
     /// Its time was over.

@@ -300,7 +300,7 @@ impl SpecError {
             }
             Self::Workdir => "for example /work",
             Self::User { .. } => "the default is 65532:65532",
-            Self::Label { .. } => "labels that begin with wire. are set by us alone",
+            Self::Label { .. } => "labels that begin with wire. are set by us alone, and none has a NUL byte",
             Self::Limit { .. } | Self::Cpus { .. } => "choose a number in that range",
             Self::TmpfsOverMemory { .. } => {
                 "what is in a tmpfs counts as memory: lower it, or raise the memory"
@@ -329,7 +329,7 @@ impl SpecError {
             Self::Engine { .. } => "use Docker Engine",
             Self::Runtime { .. } => "see docker info for its runtimes",
             Self::NeedsShim { .. } => {
-                "say where the shim is (WIRE_SHIM), or choose a lifetime and features that do without"
+                "let it have the shim (there is one built in, or WIRE_SHIM names it), or ask for what does without"
             }
             Self::Secret { .. } => "a name is one part of a path: letters, digits, _ . -",
             Self::Relaxation { .. } => "use the builder's own call for it",

@@ -8,7 +8,8 @@ use crate::support::hardened::docker;
 use crate::support::images;
 use wire_core::spawn::docker::{Exec, Sandbox};
 use wire_core::spawn::{
-    ExecError, ExecEvent, Exit, ExitReason, Lifetime, Limits, Outcome, Signal, SpawnError, SpawnSpec, Stdin,
+    EngineError, ExecError, ExecEvent, Exit, ExitReason, Lifetime, Limits, Outcome, Signal, SpawnError,
+    SpawnSpec, Stdin,
 };
 
 /// A program of which it is known that it runs.
@@ -38,6 +39,8 @@ async fn killed(sandbox: Sandbox) {
         }
     };
     assert!(matches!(refused, ExecError::StdinClosed), "{refused:?}");
+    let used = sandbox.stats().await;
+    assert!(matches!(used, Err(EngineError::Conflict(_))), "nobody knows any more: {used:?}");
     let after = sandbox.run(sh("true")).await;
     match after {
         Err(ExecError::NotRunning) => {}
@@ -75,6 +78,7 @@ async fn frozen(sandbox: Sandbox) {
         assert!(matches!(sandbox.signal(Signal::TERM).await, Err(ExecError::Paused)));
         assert!(matches!(sandbox.end_after(Duration::from_secs(60)).await, Err(ExecError::Paused)));
         assert!(matches!(sandbox.forget(exec.id().unwrap()).await, Err(ExecError::Paused)));
+        assert!(matches!(exec.signal(Signal::TERM, true).await, Err(ExecError::Paused)));
     }
     engine(&["unpause", sandbox.id().as_str()]);
     let ran = sandbox.run(sh("test -e /tmp/ran")).await.unwrap();

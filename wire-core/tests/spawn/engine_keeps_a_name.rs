@@ -27,9 +27,12 @@ async fn docker(engine: &FakeDaemon) -> (Docker, TempDir) {
 
 fn engine(script: impl Fn(&Seen) -> Option<Vec<Say>> + Send + Sync + 'static) -> FakeDaemon {
     let info = r#"{"SystemTime":"2026-11-21T22:00:00Z"}"#;
-    FakeDaemon::start(
-        move |seen| if seen.path().ends_with("/info") { Some(answer(200, info)) } else { script(seen) },
-    )
+    FakeDaemon::start(move |seen| match seen.path() {
+        path if path.ends_with("/info") => Some(answer(200, info)),
+        // Nobody has the key.
+        path if path.contains("/containers/json") => Some(answer(200, "[]")),
+        _ => script(seen),
+    })
 }
 
 #[tokio::test]

@@ -247,10 +247,9 @@ async fn a_port_is_reached_though_there_is_no_network() {
             tunnel => break tunnel.unwrap(),
         }
     };
-    let mut input = tunnel.write.take().unwrap();
-    input.write_all(b"over loopback").await.unwrap();
-    input.close().await.unwrap();
-    assert_eq!(all(tunnel.read).await.unwrap(), b"over loopback");
+    tunnel.write_all(b"over loopback").await.unwrap();
+    tunnel.shutdown().await.unwrap();
+    assert_eq!(all(tunnel).await.unwrap(), b"over loopback");
     drop(server);
     sandbox.remove().await.unwrap();
 }

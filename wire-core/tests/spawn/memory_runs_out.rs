@@ -81,17 +81,19 @@ async fn without_the_shim_nothing_is_said_that_the_engine_does_not_know() {
     let limits = Limits::default().memory(MEMORY);
     let main = ground.spawn(plain(["sh", "-c", &format!("exec {HOG}")]).limits(limits)).await;
     let output = main.main([0, 0]).await.unwrap().output().await;
-    assert_eq!((output.outcome, output.oom_seen), (Outcome::Exited(137), true));
+    assert_eq!((output.outcome, output.oom_seen), (Outcome::OomKilled { shared: true }, true));
     main.remove().await.unwrap();
 
     let sandbox = ground.spawn(plain(["sleep", "1000"]).limits(limits)).await;
     let before = hear(sandbox.exec(sh("exit 4")).await.unwrap()).await;
     assert_eq!((before.outcome, before.oom_seen), (Outcome::Exited(4), false));
-    // Whose memory it was, and that it was memory, the engine does not say of a program.
     let child = hear(sandbox.exec(sh(&format!("{HOG}; exit 5"))).await.unwrap()).await;
     assert_eq!(child.outcome, Outcome::Exited(5));
     let killed = hear(sandbox.exec(sh(&format!("exec {HOG}"))).await.unwrap()).await;
-    assert_eq!(killed.outcome, Outcome::Exited(137));
+    assert_eq!((killed.outcome, killed.oom_seen), (Outcome::OomKilled { shared: true }, true));
+    // By whom, the engine does not say of a program.
+    let killed = hear(sandbox.exec(sh("kill -9 $$")).await.unwrap()).await;
+    assert_eq!((killed.outcome, killed.oom_seen), (Outcome::Exited(137), false));
     let after = hear(sandbox.exec(sh("exit 4")).await.unwrap()).await;
     assert_eq!((after.outcome, after.oom_seen), (Outcome::Exited(4), false), "that was another program");
     sandbox.remove().await.unwrap();

@@ -63,6 +63,43 @@ async fn of_twenty_one_makes_it_and_all_have_it() {
     mine.remove().await.unwrap();
 }
 
+/// A key is one container's, whatever name that has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_names_of_one_key_one_is_made() {
+    let ground = Ground::new().await;
+    let other = home::open(&ground.home).await;
+    let keyed = |name: Option<String>| {
+        let spec = SpawnSpec::new(images::busybox()).key("the-one");
+        let spec = spec.lifetime(Lifetime::For(Duration::from_secs(300)));
+        if let Some(name) = name { spec.name(name) } else { spec }
+    };
+    let racers: Vec<_> = (0..8)
+        .map(|racer| {
+            let docker = if racer % 2 == 0 { ground.docker.clone() } else { other.clone() };
+            let spec = keyed((racer > 0).then(|| name(&racer.to_string())));
+            tokio::spawn(async move { docker.spawn(spec).await })
+        })
+        .collect();
+    let mut made = Vec::new();
+    for racer in racers {
+        match racer.await.unwrap() {
+            Ok(sandbox) => made.push(sandbox),
+            Err(SpawnError::SpecMismatch { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let [made] = made.try_into().unwrap_or_else(|made| panic!("{made:?}"));
+    let later = ground.docker.spawn(keyed(Some(name("later")))).await;
+    assert!(matches!(later, Err(SpawnError::SpecMismatch { existing }) if existing == *made.id()));
+    made.remove().await.unwrap();
+    ground.spawn(keyed(None)).await.remove().await.unwrap();
+    assert!(ground.containers().is_empty());
+    ground.docker.sweep(false).await.unwrap();
+    let locks = std::fs::read_dir(ground.home.path().join("host/names")).unwrap();
+    let left: Vec<_> = locks.map(|lock| lock.unwrap().file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_handle_holds_what_is_tied_as_long_as_the_first() {
     let ground = Ground::new().await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::support::ground::{Ground, plain, sh};
 use crate::support::{home, images};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt};
 use wire_core::spawn::{
     Command, ExecError, Lifetime, NotStarted, Outcome, OutputCap, Relaxation, ShimMode, SpawnSpec, Stdin,
 };
@@ -62,6 +63,54 @@ async fn one_shot_takes_its_input_and_leaves_nothing() {
         assert_eq!(output.outcome, Outcome::Exited(5), "{mode:?}");
     }
     assert_eq!(docker.list().await.unwrap(), []);
+}
+
+/// Nobody could write to it or end it.
+#[tokio::test]
+async fn an_input_that_nobody_took_ends() {
+    let ground = Ground::new().await;
+    let cat = ["cat"];
+    for spec in [SpawnSpec::new(images::busybox()), plain(["sleep", "1000"])] {
+        let sandbox = ground.spawn(spec).await;
+        let output = sandbox.run(Command::new(cat).stdin(Stdin::Piped)).await.unwrap();
+        assert_eq!((output.outcome, output.stdout.total), (Outcome::Exited(0), 0));
+        sandbox.remove().await.unwrap();
+    }
+    let spec = SpawnSpec::new(images::busybox()).cmd(cat).stdin(Stdin::Piped);
+    assert_eq!(ground.docker.run(spec).await.unwrap().outcome, Outcome::Exited(0));
+}
+
+#[tokio::test]
+async fn input_is_written_like_any_other() {
+    let ground = Ground::new().await;
+    for spec in [SpawnSpec::new(images::busybox()), plain(["sleep", "1000"])] {
+        let sandbox = ground.spawn(spec).await;
+        let mut exec = sandbox.exec(Command::new(["md5sum"]).stdin(Stdin::Piped)).await.unwrap();
+        let mut stdin = exec.stdin().unwrap();
+        // More than the window.
+        let mut bytes = tokio::io::repeat(b'x').take(2_000_000);
+        assert_eq!(tokio::io::copy(&mut bytes, &mut stdin).await.unwrap(), 2_000_000);
+        stdin.shutdown().await.unwrap();
+        assert!(AsyncWriteExt::write_all(&mut stdin, b"more").await.is_err(), "it was shut");
+        let output = exec.output().await;
+        assert_eq!(output.stdout.text(), "939ee55a36872cb4222e09cced62a7b5  -\n");
+        sandbox.remove().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_one_shot_leaves_what_was_there_before() {
+    let ground = Ground::new().await;
+    let spec = || {
+        let spec = SpawnSpec::new(images::busybox()).cmd(["sh", "-c", "echo once"]).key("found").stay();
+        spec.lifetime(Lifetime::For(Duration::from_secs(300)))
+    };
+    let before = ground.spawn(spec()).await;
+    assert_eq!(ground.docker.run(spec()).await.unwrap().stdout.text(), "once\n");
+    drop(tokio::time::timeout(Duration::ZERO, ground.docker.run(spec())).await);
+    ground.docker.settled().await;
+    assert_eq!(ground.containers(), [before.id().as_str()]);
+    before.remove().await.unwrap();
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! A reader that takes nothing: the program waits, or the oldest goes and exactly that is told, or the program is
-//! ended; as its caller said. Another reader is none the slower.
+//! ended; as its caller said. But where the program waits, another reader is none the slower.
 
 use crate::support::ground::{Ground, sh};
 use crate::support::images;

@@ -58,7 +58,7 @@ impl Init {
             let ToShim::Hello { version, token } = message else { return Err(Refusal::Malformed) };
             return self.greet(id, first, version, token, now);
         }
-        self.life.heard = now;
+        self.life.hear(now);
         if let ToShim::Configure(setup) = message {
             return if first { self.configure(*setup, now) } else { Err(Refusal::Configured) };
         }
@@ -93,7 +93,7 @@ impl Init {
             (conn.known, conn.heard) = (true, now);
             conn.say(&FromShim::Welcome { version: VERSION, configured });
         }
-        self.life.heard = now;
+        self.life.hear(now);
         Ok(())
     }
 

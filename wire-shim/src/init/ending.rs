@@ -50,11 +50,11 @@ impl Init {
         }
     }
 
-    /// A connection is gone. If it was the first process's own and a lease holds, nobody is there any more.
+    /// A connection is gone. If nobody else is there, a lease holds only for a moment longer: a killed process
+    /// is not waited for, one that only lost its connection comes again.
     pub(super) fn close(&mut self, id: u64) {
-        let Some(conn) = self.conns.remove(&id) else { return };
-        if conn.first && self.life.lease.is_some() && !self.conns.values().any(|conn| conn.known) {
-            self.end_all(Cause::Lease, self.grace(), Millis::now());
+        if self.conns.remove(&id).is_some() && !self.conns.values().any(|conn| conn.known) {
+            self.life.alone.get_or_insert_with(Millis::now);
         }
     }
 

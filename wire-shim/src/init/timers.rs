@@ -7,6 +7,8 @@ use crate::sys::Millis;
 
 /// The configuration comes within this, or nothing ever runs.
 pub(super) const CONFIGURE_MS: u64 = 10_000;
+/// Whoever held the lease, and whose connection broke, comes again within this.
+const REDIAL_MS: u64 = 5_000;
 /// A connection proves itself within this.
 const PROVE_MS: u64 = 5_000;
 
@@ -17,11 +19,18 @@ pub(super) struct Life {
     pub(super) lease: Option<u64>,
     /// When a client that has proved itself last said anything.
     pub(super) heard: Millis,
+    /// Since when nobody is there, though the lease is not over.
+    pub(super) alone: Option<Millis>,
 }
 
 impl Life {
     pub(super) const fn new(now: Millis) -> Self {
-        Self { deadline: None, lease: None, heard: now }
+        Self { deadline: None, lease: None, heard: now, alone: None }
+    }
+
+    /// A client that has proved itself is there.
+    pub(super) const fn hear(&mut self, now: Millis) {
+        (self.heard, self.alone) = (now, None);
     }
 
     /// What is left of it.
@@ -30,15 +39,16 @@ impl Life {
     }
 
     fn lease_ends(&self) -> Option<Millis> {
-        self.lease.map(|lease| self.heard.after(lease))
+        let lease = self.heard.after(self.lease?);
+        Some(self.alone.map_or(lease, |since| lease.min(since.after(REDIAL_MS))))
     }
 }
 
 impl Init {
     /// Another life from now on.
     pub(super) fn live(&mut self, life: Left, now: Millis) {
-        self.life =
-            Life { deadline: life.deadline_ms.map(|ms| now.after(ms)), lease: life.lease_ms, heard: now };
+        let deadline = life.deadline_ms.map(|ms| now.after(ms));
+        self.life = Life { deadline, lease: life.lease_ms, heard: now, alone: None };
     }
 
     /// Does what is due.

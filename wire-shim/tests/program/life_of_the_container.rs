@@ -21,6 +21,22 @@ fn a_lease_ends_with_its_first_connection_if_nobody_else_is_there() {
 }
 
 #[test]
+fn a_lease_is_taken_up_again_by_whoever_lost_its_connection() {
+    let mut shim = Shim::bare();
+    let mut setup = setup();
+    setup.life.lease_ms = Some(600_000);
+    shim.configure(setup);
+    // Longer than anybody is waited for.
+    shim.exec(&shell(1, "sleep 6; exit 3"));
+    shim.hang_up();
+    assert!(shim.read().is_none());
+    let mut again = shim.connect();
+    again.hello(Some(TOKEN));
+    again.attach(id(1), 1);
+    exited(3, &again.ended(id(1)));
+}
+
+#[test]
 fn a_lease_goes_on_with_another_connection_and_ends_when_that_is_silent() {
     let mut shim = Shim::bare();
     let mut setup = setup();

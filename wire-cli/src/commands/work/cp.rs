@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,7 +51,11 @@ async fn copy(ctx: &Ctx, args: &CpArgs, caps: Caps) -> Result<u8, Failure> {
                     return Err(Failure::usage("an archive is no document").hint("leave out --json"));
                 }
                 _ => {
-                    to_stdout(sandbox.get(path, caps).await?).await?;
+                    match to_stdout(sandbox.get(path, caps).await?).await {
+                        // What was not taken is no archive.
+                        Err(Failure::PipeClosed) => return Ok(exit::BROKEN_PIPE),
+                        written => written?,
+                    }
                     None
                 }
             }
@@ -91,7 +95,7 @@ async fn out_of(sandbox: &Sandbox, path: &str, to: &Path, caps: Caps) -> Result<
         return Ok(copied(path, &to.to_string_lossy(), None));
     }
     let name = Path::new(path).file_name().unwrap_or_default();
-    let to = if to.is_dir() { to.join(name) } else { to.to_owned() };
+    let to = if to.is_dir() { to.join(name) } else { followed(to).await? };
     if entry.size > caps.bytes {
         return Err(FileError::Limit(format!("{} bytes", entry.size)).into());
     }
@@ -99,6 +103,22 @@ async fn out_of(sandbox: &Sandbox, path: &str, to: &Path, caps: Caps) -> Result<
     let file = sandbox.read(path, 0, caps.bytes.saturating_add(1)).await?;
     let bytes = file.save(&to, entry.mode, caps.bytes).await?;
     Ok(copied(path, &to.to_string_lossy(), Some(bytes)))
+}
+
+/// What was typed may be a link, and means what that points to.
+async fn followed(to: &Path) -> Result<PathBuf, Failure> {
+    let missing = |why: &str| {
+        Failure::said("not_found", format!("{}: {why}", to.display()))
+            .hint("give a file or folder of this machine")
+    };
+    if to.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(missing("there is no such folder"));
+    }
+    if !tokio::fs::symlink_metadata(to).await.is_ok_and(|about| about.is_symlink()) {
+        return Ok(to.to_owned());
+    }
+    let followed = tokio::fs::canonicalize(to).await.map_err(|error| missing(&error.to_string()))?;
+    Ok(followed)
 }
 
 /// The same the other way round.
@@ -112,6 +132,9 @@ async fn into(sandbox: &Sandbox, from: &Path, path: &str, caps: Caps) -> Result<
     if about.is_dir() {
         sandbox.put(path, pack(from, caps), caps).await?;
         return Ok(copied(&shown, path, None));
+    }
+    if !about.is_file() {
+        return Err(FileError::Refused(format!("{shown} is no file or folder")).into());
     }
     let path = match sandbox.files(path).await {
         Ok(_) => inside(path, from),

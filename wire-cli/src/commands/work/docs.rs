@@ -63,9 +63,6 @@ fn why(outcome: &Outcome, oom_seen: bool) -> Option<String> {
             NotStarted::NotExecutable => "it may not be executed, or is no program".to_owned(),
             NotStarted::BadCwd => "its working folder is not there, or may not be entered".to_owned(),
             NotStarted::BadUser => "programs cannot run as that user here".to_owned(),
-            NotStarted::Other(words) if words.starts_with("Resource temporarily unavailable") => {
-                format!("{words}: there are as many processes as there may be (--pids)")
-            }
             NotStarted::Other(words) => words.clone(),
             _ => "it could not be started".to_owned(),
         },

@@ -52,7 +52,16 @@ struct Way {
 pub(crate) async fn run(ctx: &Ctx, args: &LogsArgs) -> Result<u8, Failure> {
     let docker = engine(ctx).await?;
     let sandbox = find(&docker, &args.id).await?;
-    let exec = known(&sandbox, args.exec.unwrap_or(*ExecId::MAIN.as_bytes())).await?;
+    let exec = match (known(&sandbox, args.exec.unwrap_or(*ExecId::MAIN.as_bytes())).await, args.exec) {
+        (Err(Failure::Said { code: "not_found", .. }), None) => {
+            return Err(Failure::said("not_found", format!("{} has no command of its own", sandbox.name()))
+                .hint(format!(
+                    "wire ps {} lists its programs; give one of them with --exec",
+                    sandbox.name()
+                )));
+        }
+        (exec, _) => exec?,
+    };
     let said = [exec.stdout, exec.stderr];
     let wanted = [!args.stderr, !args.stdout];
     if !wanted.iter().zip(said).any(|(wanted, said)| *wanted && args.since <= said) {

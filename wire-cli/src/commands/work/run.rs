@@ -83,7 +83,8 @@ async fn one_shot(ctx: &Ctx, args: &RunArgs) -> Result<u8, Failure> {
         ctx.out.note(format!("{name} was there already: this is what its command said, which ran once"));
     }
     if args.keep {
-        ctx.out.note(format!("{name} is kept; wire logs {name}"));
+        let logs = if container.no_shim { "docker logs" } else { "wire logs" };
+        ctx.out.note(format!("{name} is kept; {logs} {name}"));
     } else {
         remove(ctx, sandbox).await;
     }

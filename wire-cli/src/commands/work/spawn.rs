@@ -55,9 +55,11 @@ pub(crate) async fn run(ctx: &Ctx, args: &SpawnArgs) -> Result<u8, Failure> {
     let docker = engine(ctx).await?;
     let sandbox = make(ctx, &docker, spec).await?;
     let name = sandbox.name().to_string();
-    let next = match args.cmd.is_empty() {
-        true => format!("wire exec {name} -- CMD"),
-        false => format!("wire logs -f {name}"),
+    let next = match (args.cmd.is_empty(), args.container.no_shim) {
+        (true, _) => format!("wire exec {name} -- CMD"),
+        (false, false) => format!("wire logs -f {name}"),
+        // Only the engine has its output.
+        (false, true) => format!("docker logs -f {name}"),
     };
     let doc = SpawnDoc {
         id: sandbox.id().to_string(),

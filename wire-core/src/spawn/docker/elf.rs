@@ -1,6 +1,31 @@
 //! Whether bytes can be a program that runs in any container: a look at the head of an ELF file (elf(5)).
 
+#![expect(clippy::disallowed_methods, reason = "an adapter: it reads the file that WIRE_SHIM names")]
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
 use super::super::seccomp::Arch;
+
+/// Much more than a shim has.
+const MOST: u64 = 64 << 20;
+
+/// The bytes of a file that may be one; what would wait for somebody, or never end, is not read.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() || about.len() > MOST {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file of at most 64 MiB"));
+    }
+    let mut program = Vec::new();
+    file.take(MOST).read_to_end(&mut program)?;
+    Ok(program)
+}
 
 /// Why these bytes are no shim for an engine of that processor, as far as their head tells (elf(5)): it has to be a
 /// program for Linux that needs no libraries, because the images of containers have none for it.
@@ -61,6 +86,20 @@ mod tests {
         for end in 0..128 {
             assert!(fault(&shim[..end], arch).is_some(), "{end}");
         }
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        assert!(read(Path::new("/dev/zero")).is_err());
+        let folder = tempfile::tempdir().unwrap();
+        assert!(read(folder.path()).is_err());
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+            .unwrap();
+        assert!(read(&pipe).is_err(), "and nobody is waited for");
+        let file = folder.path().join("file");
+        std::fs::write(&file, b"program").unwrap();
+        assert_eq!(read(&file).unwrap(), b"program");
     }
 
     #[test]

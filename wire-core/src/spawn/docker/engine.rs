@@ -72,7 +72,7 @@ impl DockerConfig {
             Some(path) => {
                 let path = PathBuf::from(path);
                 let unread = |error| InstallationError::Shim(format!("{}: {error}", path.display()));
-                Some(Cow::Owned(std::fs::read(&path).map_err(unread)?))
+                Some(Cow::Owned(elf::read(&path).map_err(unread)?))
             }
         };
         Ok(Self { shim, ..Self::new(engine, home.join("host")) })
@@ -197,16 +197,18 @@ impl Docker {
     }
 
     /// Runs a spec's command to its end, and removes the container. Dropping the future ends and removes it
-    /// too.
+    /// too. A container of the same key that was there before is waited for, and stays.
     pub async fn run(&self, spec: SpawnSpec) -> Result<Output, SpawnError> {
         let plan = self.plan(spec).await?;
         if plan.argv().is_none() {
             return Err(SpawnError::Spec(vec![SpecError::EmptyCommand]));
         }
         let sandbox = self.start(&plan).await?;
-        let guard = Guard::of(self, sandbox.name(), sandbox.id());
+        let guard = sandbox.is_new().then(|| Guard::of(self, sandbox.name(), sandbox.id()));
         let output = sandbox.main([0, 0]).await?.keep(plan.limits().output).output().await;
-        guard.remove().await;
+        if let Some(guard) = guard {
+            guard.remove().await;
+        }
         Ok(output)
     }
 
@@ -216,7 +218,8 @@ impl Docker {
         self.0.removals.closed().await;
     }
 
-    /// The container of that name or id, if it is ours. An id may be cut to 12 digits or more.
+    /// The container of that name or id, if it is ours. An id may be cut to 12 digits or more. The lease of one that
+    /// is tied stays with who holds it: [`spawn`](Self::spawn) with its spec takes it over.
     pub async fn get(&self, name_or_id: &str) -> Result<Option<Sandbox>, SpawnError> {
         let found = match self.find(name_or_id).await {
             Err(SpawnError::Engine(EngineError::NotFound(_))) => return Ok(None),

@@ -8,6 +8,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "an adapter: one task reads, and waits for the engine")]
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -40,7 +41,7 @@ const LONGEST_LOOK: Duration = Duration::from_millis(500);
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// 128 and the number of SIGKILL.
-const KILLED: i32 = 137;
+pub(super) const KILLED: i32 = 137;
 
 pub(crate) struct EngineExec {
     client: Client,
@@ -71,7 +72,7 @@ impl EngineExec {
         if start.overflow == Overflow::Kill {
             return Err(ExecError::Unsupported { what: "ending a program for its output" });
         }
-        let oom_before = client.inspect(container).await.is_ok_and(|container| container.oom_killed);
+        let began = Instant::now();
         let exec = match client.exec_create(container, start.body).await {
             Err(EngineError::Conflict(words)) if words.contains("paused") => return Err(ExecError::Paused),
             Err(EngineError::Conflict(_)) => return Err(ExecError::NotRunning),
@@ -86,7 +87,7 @@ impl EngineExec {
             exec: exec.clone(),
             spool: Arc::clone(&spool),
             tty: start.tty,
-            oom_before,
+            began,
         };
         tokio::spawn(task.run(output));
         Ok(Self { client: client.clone(), exec, input, spool, events })
@@ -138,6 +139,22 @@ impl EngineStdin {
     pub(crate) fn leave_open(mut self) {
         self.0 = None;
     }
+
+    fn open(&mut self) -> io::Result<Pin<&mut Input>> {
+        self.0.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.open()?.poll_write(cx, bytes)
+    }
+
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.open()?.poll_flush(cx)
+    }
+
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.open()?.poll_shutdown(cx)
+    }
 }
 
 impl Drop for EngineStdin {
@@ -156,8 +173,7 @@ struct Reader {
     exec: EngineExecId,
     spool: Arc<Spool>,
     tty: Option<TtySize>,
-    /// Whether the engine had seen memory run out before: it says so only once.
-    oom_before: bool,
+    began: Instant,
 }
 
 /// What of its output came before it was known whether it runs.
@@ -244,11 +260,7 @@ impl Reader {
                     return match pid {
                         None if matches!(code, 126 | 127) => (Outcome::NotStarted(not_started(words)), false),
                         // What kills a container kills its programs, and they are told as killed first.
-                        _ if code == KILLED
-                            && let Some(exit) = self.soon_gone().await =>
-                        {
-                            (Outcome::ContainerGone(exit), false)
-                        }
+                        _ if code == KILLED => self.killed().await,
                         // 128 and more may be a signal, or the program's own word: the engine does not say.
                         _ => (Outcome::Exited(code), self.oom_seen().await),
                     };
@@ -274,19 +286,23 @@ impl Reader {
         (Outcome::Lost { why }, false)
     }
 
+    /// Whether memory has run out in the container since its start.
     async fn oom_seen(&self) -> bool {
-        !self.oom_before && self.client.inspect(&self.container).await.is_ok_and(|now| now.oom_killed)
+        self.client.remembers_oom(&self.container, Some(self.began.elapsed())).await.unwrap_or(false)
     }
 
-    /// How the container ended, if it does within a moment.
-    async fn soon_gone(&self) -> Option<Exit> {
+    /// Who or what killed it, if that shows within a moment.
+    async fn killed(&self) -> (Outcome, bool) {
         for _ in 0..10 {
             if let Some(exit) = self.gone().await {
-                return Some(exit);
+                return (Outcome::ContainerGone(exit), false);
+            }
+            if self.oom_seen().await {
+                return (Outcome::OomKilled { shared: true }, true);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        None
+        (Outcome::Exited(KILLED), false)
     }
 
     /// How the container ended, if it has.

@@ -123,15 +123,26 @@ impl Client {
 
     /// Whether the engine still knows that a container's memory ran out. It may have forgotten: of past events it
     /// keeps 256, and none over its own restart.
-    pub(super) async fn remembers_oom(&self, id: &ContainerId) -> Result<bool, EngineError> {
+    pub(super) async fn remembers_oom(
+        &self,
+        id: &ContainerId,
+        within: Option<Duration>,
+    ) -> Result<bool, EngineError> {
         let filters = json!({ "type": ["container"], "container": [id.as_str()], "event": ["oom"] });
-        let now = seconds(self.clock().await?);
-        let target = Target::new("events").query("since", "0").query("until", &now);
+        let now = self.clock().await?;
+        let within = within.map_or(now, |within| u64::try_from(within.as_nanos()).unwrap_or(u64::MAX));
+        let since = now.saturating_sub(within);
+        let target = Target::new("events").query("since", &seconds(since)).query("until", &seconds(now));
         let target = target.query("filters", &filters.to_string());
         let call = Call::new(Method::GET, "past events", target, self.timeouts().query);
         let body = self.send(call).await?.body(Some(self.timeouts().idle));
         let mut open = Open { body, lines: Lines::default(), known: 0 };
-        Ok(matches!(open.next().await, Ok(Some((_, Event { action: Action::Oom, .. })))))
+        while let Ok(Some((at, event))) = open.next().await {
+            if event.action == Action::Oom && at >= since {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

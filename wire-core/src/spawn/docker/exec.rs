@@ -12,8 +12,10 @@ use wire_shim::protocol::{ExecId, Stream, TtySize};
 use super::client::Client;
 use super::engine_exec::{EngineExec, EngineStdin};
 use super::hijack::Input as Input_;
+use super::pulse::Pulse;
 use super::session::{Ask, Reading, Request, Session, StdinWriter};
 use super::spool::{SpoolReader, Told};
+use super::stdin::ExecStdin;
 use crate::spawn::collect::Collector;
 use crate::spawn::command::{OutputCap, Signal};
 use crate::spawn::error::ExecError;
@@ -62,6 +64,7 @@ pub(crate) struct ShimExec {
     pub(crate) reading: Reading,
     pub(crate) events: mpsc::UnboundedReceiver<ExecEvent>,
     pub(crate) stdin: Option<StdinWriter>,
+    pub(crate) pulse: Pulse,
 }
 
 impl Exec {
@@ -128,9 +131,11 @@ impl Exec {
         }
     }
 
-    /// Sends a signal to the program, or to its whole tree.
+    /// Sends a signal to the program, or to its whole tree. [`ExecError::Paused`]: it would come when the container
+    /// goes on.
     pub async fn signal(&self, signal: Signal, tree: bool) -> Result<(), ExecError> {
         let exec = self.through_shim("a signal")?;
+        exec.pulse.awake().await?;
         let request = Request::Signal { exec: exec.id, signal: signal.number(), tree };
         exec.session.request(request).await.map(drop)
     }
@@ -148,16 +153,18 @@ impl Exec {
     }
 
     /// SIGTERM to its whole tree, SIGKILL after the grace. The stream goes on to `Ended`, which comes when
-    /// the tree is gone.
+    /// the tree is gone; in a container that is paused, when that goes on.
     pub fn kill_tree(&self, grace: Duration) -> Result<(), ExecError> {
         let exec = self.through_shim("ending a program")?;
         exec.session.ask(Ask::Kill { exec: exec.id, grace });
         Ok(())
     }
 
-    /// Reads to the end and keeps what the command's [`OutputCap`] says. Dropping the future ends the
-    /// program.
+    /// Reads to the end and keeps what the command's [`OutputCap`] says. An input that was not taken by
+    /// [`stdin`](Self::stdin) before ends here. Dropping the future ends the program.
     pub async fn output(mut self) -> Output {
+        // Nobody can write to it any more, so it ends.
+        drop(self.stdin());
         let (mut stdout, mut stderr) = (Collector::new(self.cap), Collector::new(self.cap));
         let end = loop {
             match self.next().await {
@@ -260,54 +267,4 @@ impl fmt::Debug for Exec {
 /// The talk with the container ended without a word of this program.
 fn unheard() -> Outcome {
     Outcome::Lost { why: "the connection to the container ended".into() }
-}
-
-/// A running program's standard input. Dropping it closes the input.
-#[derive(Debug)]
-pub struct ExecStdin(Input);
-
-enum Input {
-    Shim(StdinWriter),
-    Engine(EngineStdin),
-}
-
-impl fmt::Debug for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Input(..)")
-    }
-}
-
-impl ExecStdin {
-    pub(crate) const fn shim(writer: StdinWriter) -> Self {
-        Self(Input::Shim(writer))
-    }
-
-    pub(crate) const fn engine(writer: EngineStdin) -> Self {
-        Self(Input::Engine(writer))
-    }
-
-    /// Writes all of it; waits while the program takes nothing. [`ExecError::StdinClosed`] when it takes
-    /// no more.
-    pub async fn write_all(&mut self, bytes: &[u8]) -> Result<(), ExecError> {
-        match &mut self.0 {
-            Input::Shim(writer) => writer.write_all(bytes).await,
-            Input::Engine(writer) => writer.write_all(bytes).await,
-        }
-    }
-
-    /// Goes without closing the input.
-    pub(crate) fn leave_open(self) {
-        match self.0 {
-            Input::Shim(writer) => writer.leave_open(),
-            Input::Engine(writer) => writer.leave_open(),
-        }
-    }
-
-    /// No more input: the program reads its end.
-    pub async fn close(self) -> Result<(), ExecError> {
-        match self.0 {
-            Input::Shim(_) => Ok(()),
-            Input::Engine(writer) => writer.close().await,
-        }
-    }
 }

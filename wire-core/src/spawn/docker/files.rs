@@ -12,17 +12,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::stream::unfold;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio_util::io::StreamReader;
 use wire_shim::entry::{Entry, code};
 use wire_shim::frame::{CHUNK, Decoder};
 use wire_shim::protocol::Stream;
 
 use super::archive::Archive;
-use super::exec::{Exec, ExecStdin};
+use super::exec::Exec;
 use super::fault;
 use super::local_files::looked_at;
 use super::sandbox::Sandbox;
+use super::stdin::ExecStdin;
 use crate::spawn::command::{Command, OutputCap, Stdin};
 use crate::spawn::error::{EngineError, ExecError};
 use crate::spawn::outcome::{ExecEvent, Outcome, Output};
@@ -60,6 +61,9 @@ pub enum FileError {
     /// The container's user may not.
     #[error("not allowed: {0}")]
     Denied(String),
+    /// We may not, on this machine.
+    #[error("not allowed: {0}")]
+    DeniedHere(String),
     /// More than was allowed.
     #[error("over the limit: {0}")]
     Limit(String),
@@ -100,6 +104,7 @@ impl FileError {
             Self::Denied(_) => {
                 "a container's user reads what is open to all, and writes below /tmp and to its mounts"
             }
+            Self::DeniedHere(_) => "see who may read and write there",
             Self::Limit(_) => "allow more, or move less",
             Self::Refused(_) => "move files, folders and links of one folder, to names that nothing else has",
             Self::Full(_) => "remove what is not needed, or give the container a larger /tmp or a mount",
@@ -214,7 +219,7 @@ impl Sandbox {
     async fn is_at_rest(&self) -> Result<bool, FileError> {
         let runs = matches!(self.status().await?.state, State::Running | State::Paused | State::Restarting);
         match (runs, self.has_shim()) {
-            (true, false) => Err(ExecError::Unsupported { what: "files while it runs" }.into()),
+            (true, false) => Err(ExecError::Unsupported { what: "moving files while it runs" }.into()),
             (runs, _) => Ok(!runs),
         }
     }
@@ -393,13 +398,43 @@ impl fmt::Debug for FileStream {
     }
 }
 
-/// A connection to a port inside a container.
+/// A connection to a port inside a container: whole as [`AsyncRead`] and [`AsyncWrite`], or in its halves.
 #[derive(Debug)]
 pub struct Tunnel {
     /// What the port says.
     pub read: FileStream,
     /// What is said to it; dropping it says that nothing more comes.
     pub write: Option<ExecStdin>,
+}
+
+impl Tunnel {
+    fn writer(&mut self) -> io::Result<Pin<&mut ExecStdin>> {
+        self.write.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl AsyncRead for Tunnel {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.read).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Tunnel {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.writer()?.poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.writer()?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.writer()?.poll_shutdown(cx)
+    }
 }
 
 fn check(path: &str) -> Result<(), FileError> {

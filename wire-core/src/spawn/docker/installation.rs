@@ -157,6 +157,23 @@ impl Installation {
         }
     }
 
+    /// Removes what killed makers have left that noted nothing.
+    pub(crate) fn forget_unnoted(&self) {
+        let Ok(entries) = fs::read_dir(self.folder.join("names")) else { return };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            let name = path.file_stem().and_then(|stem| stem.to_str()).map(SpawnName::parse);
+            let unnoted = || open(&path, OFlags::RDONLY).is_ok_and(|file| Note::read(&file).is_none());
+            if let Some(Ok(name)) = name
+                && unnoted()
+                && let Some(turn) = self.turn_now(&name)
+                && turn.noted().is_none()
+            {
+                turn.forget();
+            }
+        }
+    }
+
     /// The containers that makers have noted, by name.
     pub(crate) fn noted(&self) -> Vec<(SpawnName, ContainerId)> {
         let Ok(entries) = fs::read_dir(self.folder.join("names")) else { return Vec::new() };

@@ -36,7 +36,12 @@ impl FileStream {
     /// dropped no more is read; what was unpacked before stays.
     pub async fn unpack(self, folder: impl Into<PathBuf>, caps: Caps) -> Result<(), FileError> {
         let folder = folder.into();
-        self.in_thread(folder, move |folder, mut archive| {
+        let shown = here(&folder);
+        self.unpack_as(&shown, folder, caps).await
+    }
+
+    async fn unpack_as(self, shown: &str, folder: PathBuf, caps: Caps) -> Result<(), FileError> {
+        self.in_thread(shown, folder, move |folder, mut archive| {
             files::extract(folder, bounds(caps), MODES, &mut archive)?;
             // What comes after the archive's end says whether all went well.
             io::copy(&mut archive, &mut io::sink())?;
@@ -48,7 +53,8 @@ impl FileStream {
     /// Writes a file of this machine, whole or not at all, also when the future is dropped. Gives its length, which
     /// is `most` at most.
     pub async fn save(self, path: impl Into<PathBuf>, mode: u32, most: u64) -> Result<u64, FileError> {
-        self.in_thread(path.into(), move |path, bytes| {
+        let path = path.into();
+        self.in_thread(&here(&path), path, move |path, bytes| {
             let mut counted = Counted { read: bytes, bytes: 0, most };
             files::write(path, mode & MODES, &mut counted)?;
             Ok(counted.bytes)
@@ -58,13 +64,15 @@ impl FileStream {
 
     async fn in_thread<T: Send + 'static>(
         self,
+        shown: &str,
         path: PathBuf,
         work: impl FnOnce(&Path, &mut dyn Read) -> Result<T, files::FileError> + Send + 'static,
     ) -> Result<T, FileError> {
         let (_wanted, unwanted) = oneshot::channel();
         let mut bytes = SyncIoBridge::new(Wanted { read: self, unwanted: Some(unwanted) });
-        let working = spawn_blocking(move || work(&path, &mut bytes).map_err(|error| here(&path, error)));
-        working.await.unwrap_or_else(|error| Err(FileError::Failed(error.to_string())))
+        let working = spawn_blocking(move || work(&path, &mut bytes)).await;
+        let done = working.map_err(|error| FileError::Failed(error.to_string()))?;
+        done.map_err(|error| wrong(shown, error))
     }
 }
 
@@ -107,7 +115,8 @@ pub(super) async fn looked_at(
     user: User,
 ) -> Result<impl AsyncRead + Send + Unpin + 'static, FileError> {
     let folder = tempfile::tempdir()?;
-    FileStream::new(archive).unpack(folder.path(), caps).await?;
+    let unpacked = folder.path().to_owned();
+    FileStream::new(archive).unpack_as("the archive", unpacked, caps).await?;
     Ok(packed(folder.path().to_owned(), caps, Some((user.uid, user.gid)), folder))
 }
 
@@ -121,7 +130,7 @@ fn packed(
     let (parts, taken) = mpsc::channel(4);
     spawn_blocking(move || {
         let mut to = BufWriter::with_capacity(PART, Parts(parts.clone()));
-        let failed = |error| io::Error::other(here(&path, error));
+        let failed = |error| io::Error::other(wrong(&here(&path), error));
         let packed = files::archive(&path, bounds(caps), owner, &mut to).map_err(failed);
         if let Err(error) = packed.and_then(|()| to.flush()) {
             drop(parts.blocking_send(Err(error)));
@@ -171,10 +180,14 @@ impl From<io::Error> for FileError {
     }
 }
 
-/// What went wrong with a path of this machine.
-fn here(path: &Path, error: files::FileError) -> FileError {
-    let place = |words: &str| format!("{} on this machine: {words}", path.display());
-    let words = fault::plain(&place(&error.to_string()));
+/// A path of this machine, in words.
+fn here(path: &Path) -> String {
+    format!("{} on this machine", path.display())
+}
+
+/// What went wrong with what is shown so.
+fn wrong(shown: &str, error: files::FileError) -> FileError {
+    let words = fault::plain(&format!("{shown}: {error}"));
     match error.into_root() {
         files::FileError::Io(error) => of_system(error, |_| words.clone()),
         files::FileError::Limit(_) => FileError::Limit(words),
@@ -190,7 +203,7 @@ fn of_system(error: io::Error, words: impl Fn(&str) -> String) -> FileError {
     if kind == Kind::NotFound {
         FileError::NotFound(words(&error))
     } else if matches!(kind, Kind::PermissionDenied | Kind::ReadOnlyFilesystem) {
-        FileError::Denied(words(&error))
+        FileError::DeniedHere(words(&error))
     } else if matches!(kind, Kind::StorageFull | Kind::QuotaExceeded) {
         FileError::FullHere(words(&error))
     } else {
@@ -208,7 +221,7 @@ mod tests {
         let said = |kind: Kind| FileError::from(io::Error::new(kind, "a\u{1b}[2Jb"));
         assert!(matches!(said(Kind::NotFound), FileError::NotFound(words) if words == "a?[2Jb"));
         for kind in [Kind::PermissionDenied, Kind::ReadOnlyFilesystem] {
-            assert!(matches!(said(kind), FileError::Denied(words) if words == "a?[2Jb"), "{kind}");
+            assert!(matches!(said(kind), FileError::DeniedHere(words) if words == "a?[2Jb"), "{kind}");
         }
         for kind in [Kind::StorageFull, Kind::QuotaExceeded] {
             assert!(matches!(said(kind), FileError::FullHere(words) if words == "a?[2Jb"), "{kind}");

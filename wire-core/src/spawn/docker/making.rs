@@ -1,6 +1,6 @@
 //! From a valid spec to a running container whose command has begun.
 //!
-//! 1. One process of this machine at a time makes a container of a name.
+//! 1. One process of this machine at a time makes a container of a name, and of a key.
 //! 2. What has the name already is adopted if it is the same spec of the same owner, and refused if not.
 //! 3. `create` under the name before the start, then `rename`: whoever renames may start, and nobody
 //!    starts what was ever started. What a killed maker started and never gave its command is made anew.
@@ -24,7 +24,7 @@ use super::dial::{self, ShimDial};
 use super::ending::Known;
 use super::engine::Docker;
 use super::hijack::{Attach, Hijacked};
-use super::installation::place;
+use super::installation::{InstallationError, place};
 use super::leftover::{Guard, LATE};
 use super::named_volumes::NewVolumes;
 use super::sandbox::{BEAT, Link, Sandbox};
@@ -35,8 +35,8 @@ use crate::spawn::attestation::{Attestation, Expected};
 use crate::spawn::command::Stdin;
 use crate::spawn::docker_request::{Parts, create_body};
 use crate::spawn::error::{EngineError, Retry, SpawnError};
-use crate::spawn::ids::{ContainerId, VolumeName};
-use crate::spawn::labels::Labels;
+use crate::spawn::ids::{ContainerId, SpawnName, VolumeName};
+use crate::spawn::labels::{KEY, Kind, Labels};
 use crate::spawn::readback;
 use crate::spawn::report::{SpawnReport, Timings};
 use crate::spawn::runtime::State;
@@ -64,9 +64,9 @@ pub(super) async fn make(docker: &Docker, spec: &ValidSpec) -> Result<Sandbox, S
 
 /// The container under its own name, made or found, and not started here.
 pub(super) async fn create(docker: &Docker, spec: &ValidSpec) -> Result<ContainerId, SpawnError> {
-    let turn = docker.installation().turn(spec.name()).await?;
+    let turns = Turns::of(docker, spec).await?;
     let mut volumes = NewVolumes::default();
-    match prepare(docker, spec, &turn, &mut volumes).await {
+    match prepare(docker, spec, &turns.name, &mut volumes).await {
         Ok(Prepared::Started(sandbox)) => Ok(sandbox.id().clone()),
         Ok(Prepared::NotStarted(made, guard)) => {
             guard.keep();
@@ -74,10 +74,58 @@ pub(super) async fn create(docker: &Docker, spec: &ValidSpec) -> Result<Containe
         }
         Err(error) => {
             volumes.remove(docker).await;
-            leave(docker, turn).await;
+            leave(docker, turns.name).await;
             Err(error)
         }
     }
+}
+
+/// The turn to make what has this name, and of what has this key.
+struct Turns {
+    name: Turn,
+    /// Under the name that the key alone gives, if that is another one.
+    _key: KeyTurn,
+}
+
+struct KeyTurn(Option<Turn>);
+
+impl Turns {
+    /// The key's first, so that no two wait for each other.
+    async fn of(docker: &Docker, spec: &ValidSpec) -> Result<Self, InstallationError> {
+        let keyed = docker.owner().name_for(spec.key());
+        let installation = docker.installation();
+        let key = if keyed == *spec.name() { None } else { Some(installation.turn(&keyed).await?) };
+        let key = KeyTurn(key);
+        Ok(Self { name: installation.turn(spec.name()).await?, _key: key })
+    }
+}
+
+impl Drop for KeyTurn {
+    /// A note in it is of a container that has the key's own name.
+    fn drop(&mut self) {
+        self.0.take().filter(|turn| turn.noted().is_none()).into_iter().for_each(Turn::forget);
+    }
+}
+
+/// Refuses a key that a container of another name has.
+async fn check_key(docker: &Docker, spec: &ValidSpec) -> Result<(), SpawnError> {
+    let owner = docker.owner().to_hex();
+    let same_key = docker.client().list(&[("wire.owner", &owner), (KEY, spec.key())]).await?;
+    for listed in same_key {
+        let inspect = match docker.client().inspect(&listed.id).await {
+            Err(EngineError::NotFound(_)) => continue,
+            inspect => inspect?,
+        };
+        // Under the name before its start it is the one that is to be made.
+        let is_another =
+            |(name, labels): (SpawnName, Labels)| labels.kind == Kind::Container && name != *spec.name();
+        if docker.verified(&inspect).is_ok_and(is_another)
+            && !matches!(inspect.state, State::Removing | State::Dead)
+        {
+            return Err(SpawnError::SpecMismatch { existing: inspect.id });
+        }
+    }
+    Ok(())
 }
 
 /// Nothing was made in this turn. Its note stays only as long as a container that it speaks of may be there.
@@ -97,18 +145,18 @@ type Caller = oneshot::Sender<Result<Sandbox, SpawnError>>;
 
 async fn work(docker: Docker, spec: ValidSpec, mut caller: Caller) {
     let _settled = docker.removal();
-    let turn = tokio::select! {
-        turn = docker.installation().turn(spec.name()) => turn,
+    let turns = tokio::select! {
+        turns = Turns::of(&docker, &spec) => turns,
         () = caller.closed() => return,
     };
-    let turn = match turn {
-        Ok(turn) => turn,
+    let turns = match turns {
+        Ok(turns) => turns,
         Err(error) => return drop(caller.send(Err(error.into()))),
     };
     // The turn is kept to the end: whoever comes next finds all of it, or nothing.
-    match made(&docker, &spec, &turn, &mut caller).await {
+    match made(&docker, &spec, &turns.name, &mut caller).await {
         Err(error) => {
-            leave(&docker, turn).await;
+            leave(&docker, turns.name).await;
             drop(caller.send(Err(error)));
         }
         Ok(sandbox) => {
@@ -117,7 +165,7 @@ async fn work(docker: Docker, spec: ValidSpec, mut caller: Caller) {
                 && sandbox.is_new()
             {
                 Guard::of(&docker, sandbox.name(), sandbox.id()).remove().await;
-                leave(&docker, turn).await;
+                leave(&docker, turns.name).await;
             }
         }
     }
@@ -191,6 +239,7 @@ async fn prepare(
     let volume = if spec.shim() { docker.shim_volume(spec.image()).await? } else { None };
     loop {
         let Some(inspect) = docker.by_name(spec.name()).await? else {
+            check_key(docker, spec).await?;
             volumes.ensure(docker, spec).await?;
             let (made, guard) = new(docker, spec, volume.as_ref(), turn).await?;
             return Ok(Prepared::NotStarted(made, guard));

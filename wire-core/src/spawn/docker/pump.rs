@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::ending::{self, PATIENCE};
-use super::engine_exec::not_started;
+use super::engine_exec::{KILLED, not_started};
 use super::hijack::Output;
 use super::spool::Spool;
 use crate::spawn::error::{EngineError, Retry};
@@ -63,7 +63,11 @@ async fn end(client: &Client, id: &ContainerId, broke: Option<EngineError>) -> (
         };
         match (exit, &broke) {
             (Some(Exit { code: Some(code), oom_seen, .. }), None) => {
-                return (Outcome::Exited(code), oom_seen);
+                let oom_seen = oom_seen || client.remembers_oom(id, None).await.unwrap_or(false);
+                let killed = oom_seen && code == KILLED;
+                let outcome =
+                    if killed { Outcome::OomKilled { shared: true } } else { Outcome::Exited(code) };
+                return (outcome, oom_seen);
             }
             (Some(Exit { code: Some(code), .. }), Some(error)) => {
                 break format!("its output broke off ({error}), and it ended with {code}");

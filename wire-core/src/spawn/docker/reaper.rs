@@ -59,6 +59,7 @@ impl Docker {
         };
         let mut swept = Vec::new();
         if !dry {
+            self.installation().forget_unnoted();
             for name in self.remove_leftovers().await {
                 let (kind, name, reason) = (SweptKind::Container, name.to_string(), Reason::NeverStarted);
                 swept.push(Swept { kind, name, reason, removed: true });

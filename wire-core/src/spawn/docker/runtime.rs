@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 
 use super::engine::Docker;
-use super::exec::{Exec, ExecStdin};
+use super::exec::Exec;
 use super::files::{Caps, FileError};
 use super::making;
 use super::sandbox::Sandbox;
+use super::stdin::ExecStdin;
 use crate::spawn::command::{Command, Stdin};
 use crate::spawn::error::{EngineError, ExecError, SpawnError};
 use crate::spawn::facts::{Enforce, Isolation, RuntimeFacts};
@@ -249,6 +250,7 @@ fn failed(error: FileError) -> ExecError {
         FileError::Engine(error) => error.into(),
         FileError::NotFound(_)
         | FileError::Denied(_)
+        | FileError::DeniedHere(_)
         | FileError::Limit(_)
         | FileError::Refused(_)
         | FileError::Full(_)

@@ -18,12 +18,14 @@ use super::dial::ShimDial;
 use super::ending::Known;
 use super::engine::Docker;
 use super::engine_exec::{EngineExec, EngineStdin, Start};
-use super::exec::{Exec, ExecStdin, ShimExec};
+use super::exec::{Exec, ShimExec};
 use super::hijack::{ExecStart, Hijacked, Input};
+use super::pulse::Pulse;
 use super::session::{
     Answer, Ask, Begin, Credit, Dial as _, DialError, Reader, Request, Session, StdinWriter,
 };
 use super::spool::Spool;
+use super::stdin::ExecStdin;
 use super::{pump, session};
 use crate::entropy::random;
 use crate::spawn::attestation::{Attestation, AttestationError, Expected};
@@ -37,14 +39,10 @@ use crate::spawn::limits::millis;
 use crate::spawn::outcome::Output;
 use crate::spawn::report::SpawnReport;
 use crate::spawn::runtime::ExecStatus;
-use crate::spawn::runtime::State;
 use crate::spawn::shim_request;
 use crate::spawn::spec::User;
 use crate::spawn::spec_error::SpecError;
 use crate::spawn::valid::ValidSpec;
-
-/// How long the engine may take to say whether a container is paused.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// Between two words to a container that is tied to this process.
 pub(super) const BEAT: Duration = Duration::from_secs(LEASE.as_secs() / 3);
@@ -252,7 +250,7 @@ impl Sandbox {
             stdin: credit.clone(),
         });
         let stdin = credit.map(|credit| StdinWriter::new(session.clone(), id, credit));
-        let exec = ShimExec { session, id, reading, events: heard, stdin };
+        let exec = ShimExec { session, id, reading, events: heard, stdin, pulse: self.pulse() };
         let mut exec = Exec::shim(exec, command.grace, command.output);
         feed(&mut exec, command.stdin);
         Ok(exec)
@@ -286,7 +284,9 @@ impl Sandbox {
         }
     }
 
-    /// Reads a program that was started before, by whomever. Dropping what this gives ends nothing.
+    /// Reads a program that was started before, by whomever. Dropping what this gives ends nothing. Under
+    /// [`Overflow::Block`](crate::spawn::Overflow) a program waits for each of its readers: do not keep one that is not
+    /// read.
     pub async fn attach(&self, exec: ExecId, from: [u64; 2]) -> Result<Exec, ExecError> {
         self.attach_with(exec, from, None).await
     }
@@ -303,7 +303,8 @@ impl Sandbox {
         let reader = Reader { reading, hold: true, events };
         session.ask(Ask::Attach { exec: id, from, reader, stdin: credit.clone() });
         let stdin = credit.map(|credit| StdinWriter::new(session.clone(), id, credit));
-        Ok(Exec::attached(ShimExec { session, id, reading, events: heard, stdin }))
+        let pulse = self.pulse();
+        Ok(Exec::attached(ShimExec { session, id, reading, events: heard, stdin, pulse }))
     }
 
     /// The programs that run, and those that ended and are not forgotten. Needs the shim.
@@ -384,15 +385,15 @@ impl Sandbox {
         }
     }
 
-    /// The talk with a shim that can answer. In a frozen container it does not, and would do what it was asked
-    /// whenever it thaws. An engine that does not answer is no reason to wait: the shim may.
+    /// The talk with a shim that can answer.
     async fn awake(&self, what: &'static str) -> Result<Session, ExecError> {
         let session = self.session(what).await?;
-        let look = within(LOOK, self.docker.client().inspect(&self.id)).await;
-        match look {
-            Some(Ok(inspect)) if inspect.state == State::Paused => Err(ExecError::Paused),
-            _ => Ok(session),
-        }
+        self.pulse().awake().await?;
+        Ok(session)
+    }
+
+    fn pulse(&self) -> Pulse {
+        Pulse { client: self.docker.client().clone(), container: self.id.clone() }
     }
 
     /// What tells why it ended.

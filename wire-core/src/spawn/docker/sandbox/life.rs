@@ -25,14 +25,13 @@ impl Sandbox {
         self.docker.status(&inspect).ok_or_else(|| EngineError::NotFound("its labels are not ours".into()))
     }
 
-    /// What it uses now.
+    /// What it uses now. [`EngineError::Conflict`] of one that does not run: nobody knows any more.
     pub async fn stats(&self) -> Result<Usage, EngineError> {
         let usage = self.docker.client().usage(&self.id).await?;
-        Ok(Usage::new(
-            usage.memory.unwrap_or_default(),
-            usage.cpu_nanos.unwrap_or_default(),
-            usage.pids.unwrap_or_default(),
-        ))
+        match (usage.memory, usage.cpu_nanos, usage.pids) {
+            (Some(memory), Some(cpu), Some(pids)) => Ok(Usage::new(memory, cpu, pids)),
+            _ => Err(EngineError::Conflict("the container does not run".to_owned())),
+        }
     }
 
     /// Waits for its end, however long, and however often and long the engine is away meanwhile.
@@ -122,7 +121,8 @@ impl Sandbox {
             match self.end(reason).await {
                 Ok(Some(mut exit)) => {
                     // It also says so of a container whose first process lived on, and not of every one.
-                    exit.oom_seen |= self.docker.client().remembers_oom(&self.id).await.unwrap_or(false);
+                    exit.oom_seen |=
+                        self.docker.client().remembers_oom(&self.id, None).await.unwrap_or(false);
                     return Ok(if away { ending::unseen(exit) } else { exit });
                 }
                 Ok(None) => {}

@@ -21,8 +21,16 @@ fn not_started(why: wire_shim::protocol::NotStarted, detail: &str) -> NotStarted
         Why::NotFound => NotStarted::NotFound,
         Why::NotExecutable => NotStarted::NotExecutable,
         Why::BadCwd => NotStarted::BadCwd,
-        Why::Busy | Why::Other | _ => NotStarted::Other(detail.to_owned()),
+        Why::Busy | Why::Other | _ => NotStarted::Other(in_words(detail)),
     }
+}
+
+/// With what the kernel does not say.
+fn in_words(detail: &str) -> String {
+    if detail.starts_with("Resource temporarily unavailable") {
+        return format!("{detail}: as many processes run as there may be (Limits::pids, --pids)");
+    }
+    detail.to_owned()
 }
 
 pub(super) const fn refusal(why: wire_shim::protocol::Refusal) -> &'static str {

@@ -158,7 +158,7 @@ async fn the_end_comes_after_the_last_byte_in_whatever_order_they_arrive() {
 #[tokio::test]
 async fn a_broken_connection_starts_nothing_twice_and_repeats_no_byte() {
     let mut rig = rig().await;
-    let (mut events, stdin) = rig.exec();
+    let (mut events, mut stdin) = rig.exec();
     rig.started().await;
     rig.shim.out(0, b"abc").await;
     events.recv().await;
@@ -204,7 +204,7 @@ async fn a_start_that_nobody_answered_is_asked_again_under_the_same_id() {
 #[tokio::test]
 async fn a_container_that_is_gone_is_said_so_and_no_code_is_made_up() {
     let mut rig = rig().await;
-    let (mut events, stdin) = rig.exec();
+    let (mut events, mut stdin) = rig.exec();
     rig.started().await;
     events.recv().await;
     let exit = Exit { code: Some(137), signal: None, oom_seen: false, reason: ExitReason::Unknown, at: None };
@@ -241,7 +241,7 @@ async fn what_is_asked_of_an_engine_that_stays_away_is_told_so() {
 #[tokio::test]
 async fn input_goes_no_further_ahead_than_the_window() {
     let mut rig = rig().await;
-    let (_events, stdin) = rig.exec();
+    let (_events, mut stdin) = rig.exec();
     rig.started().await;
     let all = vec![9; usize::try_from(WINDOW).unwrap() + 1];
     let write = tokio::spawn(async move { stdin.write_all(&all).await.map(|()| stdin) });
