@@ -31,7 +31,7 @@ fn what_finds_no_room_waits_on() {
         let mut inbox = alice.command();
         inbox.args(args).stdin(Stdio::null()).stdout(full).stderr(Stdio::piped());
         let done = inbox.output().unwrap();
-        assert_eq!(done.status.code(), Some(1), "{done:?}");
+        assert_eq!(done.status.code(), Some(7), "{done:?}");
         assert_eq!(alice.texts(), ["is anybody there?"]);
     }
     let shown = alice.run(&["--json", "inbox", "--ack", "all"]).ok().stdout;
