@@ -17,6 +17,21 @@ fn what_is_kept_can_be_read_again() {
     rig.has_nothing();
 }
 
+/// It is there, and does not run: nothing is up.
+#[test]
+fn what_was_stopped_and_kept_is_not_up_again() {
+    let rig = Rig::new();
+    rig.run(&["spawn", "--name", "NAME", "IMAGE"]).ok();
+    rig.run(&["spawn", "--name", "NAME", "IMAGE"]).ok();
+    rig.run(&["stop", "--keep", "NAME"]).ok();
+    let said = rig.run(&["spawn", "--name", "NAME", "IMAGE"]).failed(1);
+    assert!(said.contains("was made before, and is exited") && said.contains("wire stop"), "{said}");
+    let (doc, _) = rig.json(&["ps", "NAME"]);
+    assert_eq!(doc["exit"]["code"], 143, "{doc}");
+    rig.run(&["stop", "NAME"]).ok();
+    rig.has_nothing();
+}
+
 #[test]
 fn without_the_shim_a_command_runs_and_is_ended_all_the_same() {
     let rig = Rig::new();

@@ -180,15 +180,54 @@ impl SpawnName {
 
 const PENDING: &str = ".wire-p";
 
-/// The characters of a reference, and none that could leave a path segment's place in a request: no
-/// `..`, no empty segment, no `?`, `#`, `%`, space or control character.
+/// The grammar of references of the OCI distribution specification. Nothing in it could leave a path segment's place in
+/// a request: no `..`, no empty segment, no `?`, `#`, `%`, space or control character.
 fn is_image_name(text: &str) -> bool {
-    (1..=255).contains(&text.len())
-        && text.split('/').all(|part| {
-            part.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
-                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-:@".contains(&b))
-                && !part.contains("..")
-        })
+    let (rest, digest) = text.split_once('@').map_or((text, None), |(rest, digest)| (rest, Some(digest)));
+    let (folders, last) = rest.rsplit_once('/').map_or((None, rest), |(folders, last)| (Some(folders), last));
+    let (last, tag) = last.split_once(':').map_or((last, None), |(last, tag)| (last, Some(tag)));
+    let mut folders = folders.into_iter().flat_map(|folders| folders.split('/'));
+    let first = folders.next().is_none_or(|first| is_image_part(first) || is_registry(first));
+    text.len() <= 255
+        && first
+        && folders.all(is_image_part)
+        && is_image_part(last)
+        && tag.is_none_or(is_tag)
+        && digest.is_none_or(is_digest)
+}
+
+fn is_image_part(part: &str) -> bool {
+    let ends = |byte: Option<u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.-".contains(&b);
+    ends(part.bytes().next())
+        && ends(part.bytes().next_back())
+        && part.bytes().all(inside)
+        && !["..", "___", "._", "_.", ".-", "-.", "_-", "-_"].iter().any(|both| part.contains(both))
+}
+
+fn is_registry(part: &str) -> bool {
+    let (host, port) = part.split_once(':').map_or((part, None), |(host, port)| (host, Some(port)));
+    let label = |label: &str| {
+        let ends = |byte: Option<u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric());
+        ends(label.bytes().next())
+            && ends(label.bytes().next_back())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let number = |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit());
+    host.split('.').all(label) && port.is_none_or(number)
+}
+
+fn is_tag(tag: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    (1..=128).contains(&tag.len())
+        && tag.bytes().next().is_some_and(word)
+        && tag.bytes().all(|b| word(b) || b".-".contains(&b))
+}
+
+fn is_digest(digest: &str) -> bool {
+    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let hash = digest.split_once(':').filter(|(kind, _)| matches!(*kind, "sha256" | "sha384" | "sha512"));
+    hash.is_some_and(|(_, hash)| hash.len() >= 64 && hash.bytes().all(hex))
 }
 
 #[cfg(test)]
@@ -210,7 +249,16 @@ mod tests {
         {
             assert_eq!(ImageName::parse(bad), Err(IdError::ImageRef), "{bad:?}");
         }
-        for good in ["debian:12", "a", "r.example:5000/a/b", "b@sha256:00", &format!("sha256:{long}")] {
+        // None of the engine's either.
+        for bad in
+            ["A", "a/B", "a:", "a:b:c", "a:-b", "a@sha256:12", "a@md5:00", "a-", "a._b", "r:x/a", "a@b@c"]
+        {
+            assert_eq!(ImageName::parse(bad), Err(IdError::ImageRef), "{bad:?}");
+        }
+        let (digest, both) = (format!("b@sha256:{long}"), format!("R.example/b_c:1@sha256:{long}"));
+        let local = "localhost:5000/a--b/c__d.e:T_1.2-x";
+        for good in ["debian:12", "a", "r.example:5000/a/b", local, &digest, &both, &format!("sha256:{long}")]
+        {
             assert!(ImageName::parse(good).is_ok(), "{good:?}");
         }
         assert!(ContainerId::parse(&long.to_uppercase()).is_err());

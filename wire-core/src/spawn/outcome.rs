@@ -128,6 +128,21 @@ pub enum ExitReason {
     Unknown,
 }
 
+impl ExitReason {
+    /// The stable word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Itself => "itself",
+            Self::Stopped => "stopped",
+            Self::Killed => "killed",
+            Self::Deadline => "deadline",
+            Self::Lease => "lease",
+            Self::Removed => "removed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The kept part of a stream: its beginning, its end, and how much it was in all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -93,6 +93,50 @@ async fn frozen(sandbox: Sandbox) {
     sandbox.remove().await.unwrap();
 }
 
+/// Whoever ended it knows so, whichever way it is asked.
+#[tokio::test]
+async fn this_handle_remembers_what_it_did() {
+    let ground = Ground::new().await;
+    for kill in [false, true] {
+        let sandbox = ground.waiting().await;
+        let exec = running(&sandbox).await;
+        let (waited, ended, told) = tokio::join!(
+            sandbox.wait(),
+            async { if kill { sandbox.kill().await } else { sandbox.stop(Duration::from_secs(5)).await } },
+            exec.output(),
+        );
+        let reason = if kill { ExitReason::Killed } else { ExitReason::Stopped };
+        let again = sandbox.stop(Duration::ZERO).await.unwrap().reason;
+        let status = sandbox.status().await.unwrap().exit.unwrap().reason;
+        let all = [waited.unwrap().reason, ended.unwrap().reason, again, status];
+        assert_eq!(all, [reason; 4], "killed: {kill}");
+        match told.outcome {
+            Outcome::ContainerGone(exit) => assert_eq!(exit.reason, reason),
+            // The shim had ended it before.
+            Outcome::Signaled(_) if !kill => {}
+            other => panic!("{other:?}"),
+        }
+        sandbox.remove().await.unwrap();
+    }
+    let spec = SpawnSpec::new(images::busybox()).cmd(["sh", "-c", "exit 4"]);
+    let sandbox = ground.spawn(spec).await;
+    let first = sandbox.main([0, 0]).await.unwrap().output().await;
+    assert_eq!(first.outcome, Outcome::Exited(4));
+    while sandbox.status().await.unwrap().exit.is_none() {}
+    // Its output is gone with it, which is no reason to know nothing of its end.
+    match sandbox.main([0, 0]).await {
+        Err(ExecError::NotRunning) => {}
+        Ok(late) => {
+            let outcome = late.output().await.outcome;
+            assert!(matches!(outcome, Outcome::ContainerGone(_)), "{outcome:?}");
+        }
+        Err(other) => panic!("{other:?}"),
+    }
+    assert_eq!(sandbox.wait().await.unwrap().reason, ExitReason::Itself);
+    assert_eq!(sandbox.status().await.unwrap().exit.unwrap().reason, ExitReason::Itself);
+    sandbox.remove().await.unwrap();
+}
+
 #[tokio::test]
 async fn killed_under_the_shim() {
     let ground = Ground::new().await;

@@ -98,6 +98,30 @@ async fn input_is_written_like_any_other() {
     }
 }
 
+/// An engine takes some of it, and then nothing more, and says neither.
+#[tokio::test]
+async fn input_of_a_program_that_has_ended_is_closed() {
+    let ground = Ground::new().await;
+    for spec in [SpawnSpec::new(images::busybox()), plain(["sleep", "1000"])] {
+        let sandbox = ground.spawn(spec).await;
+        for command in [sh("exit 0"), sh("exit 0").user(1000, 1001)] {
+            let mut exec = sandbox.exec(command.stdin(Stdin::Piped)).await.unwrap();
+            let mut stdin = exec.stdin().unwrap();
+            while exec.next().await.is_some() {}
+            let late = stdin.write_all(b"late").await;
+            assert!(matches!(late, Err(ExecError::StdinClosed)), "{late:?}");
+        }
+        // One that takes nothing, and is ended while somebody writes to it.
+        let mut exec = sandbox.exec(sh("read line; exit 0").stdin(Stdin::Piped)).await.unwrap();
+        let mut stdin = exec.stdin().unwrap();
+        let much = vec![b'\n'; 5_000_000];
+        let (written, output) = tokio::join!(stdin.write_all(&much), exec.output());
+        assert!(matches!(written, Err(ExecError::StdinClosed)), "{written:?}");
+        assert_eq!(output.outcome, Outcome::Exited(0));
+        sandbox.remove().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_one_shot_leaves_what_was_there_before() {
     let ground = Ground::new().await;

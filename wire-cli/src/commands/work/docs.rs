@@ -220,6 +220,8 @@ pub(super) struct ExitDoc {
     code: Option<i32>,
     signal: Option<i32>,
     oom_seen: bool,
+    /// Why, as far as this process knows.
+    reason: &'static str,
     at: Option<u64>,
 }
 
@@ -235,6 +237,7 @@ impl From<&Exit> for ExitDoc {
             code: exit.code,
             signal: exit.signal,
             oom_seen: exit.oom_seen,
+            reason: exit.reason.name(),
             at: exit.at.map(Timestamp::as_millis),
         }
     }
@@ -276,13 +279,14 @@ impl ContainerDoc {
     /// A line for each thing that is known.
     pub(super) fn lines(&self) -> Vec<String> {
         let or_none = |text: &str| if text.is_empty() { "nothing".to_owned() } else { escape(text) };
+        let ends = if self.exit.is_some() { "it has ended".to_owned() } else { self.ends() };
         let mut lines = vec![
             format!("{}  {}", self.name, self.state_word()),
             format!("id        {}", self.id),
             format!("image     {}", escape(self.image.as_deref().unwrap_or("?"))),
             format!("key       {}", escape(&self.key)),
             format!("made      {}", self.created.map(ago).unwrap_or_default()),
-            format!("ends      {}", self.ends()),
+            format!("ends      {ends}"),
             format!("loosened  {}", or_none(&self.loosened.join(", "))),
         ];
         lines.extend(self.peer.as_ref().map(|peer| format!("for       {}", escape(peer))));

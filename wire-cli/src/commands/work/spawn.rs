@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde::Serialize;
-use wire_core::spawn::Lifetime;
+use wire_core::spawn::{Lifetime, State};
 use wire_core::time::Timestamp;
 
 use super::docs::{ReportDoc, short};
@@ -55,6 +55,14 @@ pub(crate) async fn run(ctx: &Ctx, args: &SpawnArgs) -> Result<u8, Failure> {
     let docker = engine(ctx).await?;
     let sandbox = make(ctx, &docker, spec).await?;
     let name = sandbox.name().to_string();
+    if !sandbox.is_new() {
+        let status = sandbox.status().await?;
+        if !matches!(status.state, State::Running | State::Paused) {
+            let ended = format!("{name} was made before, and is {}", status.state.name());
+            return Err(Failure::said("not_running", ended)
+                .hint(format!("take another key or name, or remove it first: wire stop {name}")));
+        }
+    }
     let next = match (args.cmd.is_empty(), args.container.no_shim) {
         (true, _) => format!("wire exec {name} -- CMD"),
         (false, false) => format!("wire logs -f {name}"),

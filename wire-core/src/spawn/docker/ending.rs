@@ -1,5 +1,7 @@
 //! How a container ended, as far as the engine knows.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use super::client::Client;
@@ -34,8 +36,33 @@ const CLOCKS: i64 = 1000;
 /// Codes from here on may come from the shim, from a signal, or from an engine that knows no better.
 const FIRST_DOUBTFUL: i32 = 124;
 
-/// What is known of a container, from which follows why it ended when nobody here asked for it.
-#[derive(Clone, Copy, Debug, Default)]
+/// What was asked of a container here: all handles that were made of one share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked(Arc<AtomicU8>);
+
+impl Asked {
+    const STOP: u8 = 1;
+    const KILL: u8 = 2;
+
+    pub(crate) fn stop(&self) {
+        self.0.store(Self::STOP, Ordering::Relaxed);
+    }
+
+    pub(crate) fn kill(&self) {
+        self.0.store(Self::KILL, Ordering::Relaxed);
+    }
+
+    fn reason(&self) -> Option<ExitReason> {
+        match self.0.load(Ordering::Relaxed) {
+            Self::STOP => Some(ExitReason::Stopped),
+            Self::KILL => Some(ExitReason::Killed),
+            _ => None,
+        }
+    }
+}
+
+/// What is known of a container, from which follows why it ended.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     /// Its first process is the shim.
     pub(crate) shim: bool,
@@ -43,12 +70,18 @@ pub(crate) struct Known {
     pub(crate) stays: Option<bool>,
     /// When its time is over.
     pub(crate) expires: Option<Timestamp>,
+    /// What was asked for here.
+    pub(crate) asked: Asked,
 }
 
 impl Known {
     /// Says why, as far as the code and the time tell. The shim's own codes may be those of a command too.
-    pub(crate) fn explain(self, mut exit: Exit) -> Exit {
+    pub(crate) fn explain(&self, mut exit: Exit) -> Exit {
         if exit.reason != ExitReason::Unknown {
+            return exit;
+        }
+        if let Some(asked) = self.asked.reason() {
+            exit.reason = asked;
             return exit;
         }
         let due = self.expires.zip(exit.at).is_some_and(|(due, at)| at.offset_millis(CLOCKS) >= due);

@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use super::client::{Client, EngineConfig};
 use super::containers::Removed;
 use super::described::{Inspect, Listed};
-use super::ending::Known;
+use super::ending::{Asked, Known};
 use super::endpoint::Endpoint;
-use super::installation::{Installation, InstallationError};
+use super::installation::{Installation, InstallationError, place};
 use super::leftover::{Guard, Leftovers};
 use super::making;
 use super::runtime::Shared;
@@ -38,6 +38,7 @@ use crate::spawn::runtime::Status;
 use crate::spawn::shim_binary::shim_bytes;
 use crate::spawn::spec::{Pull, SpawnSpec};
 use crate::spawn::spec_error::SpecError;
+use crate::spawn::sweep::Alive;
 use crate::spawn::valid::ValidSpec;
 use crate::spawn::validate::Against;
 use crate::spawn::words;
@@ -368,6 +369,12 @@ impl Docker {
         Ok((name, labels))
     }
 
+    /// Whether it hangs on a process that was here and is gone.
+    pub(super) fn is_left(&self, labels: &Labels) -> bool {
+        let tied = labels.tied.as_ref().filter(|tied| tied.place == place());
+        tied.is_some_and(|tied| self.0.installation.lives(tied.instance) == Alive::No)
+    }
+
     pub(super) fn status(&self, inspect: &Inspect) -> Option<Status> {
         let (name, labels) =
             self.verified(inspect).ok().filter(|(_, labels)| labels.kind == Kind::Container)?;
@@ -378,7 +385,12 @@ impl Docker {
         status.relaxed = expected.map(|expected| expected.relaxed).unwrap_or_default();
         status.created = inspect.created;
         status.started = inspect.started_at;
-        let known = Known { shim: Seen::of(inspect).shim, stays: None, expires: status.labels.expires };
+        let known = Known {
+            shim: Seen::of(inspect).shim,
+            stays: None,
+            expires: status.labels.expires,
+            asked: Asked::default(),
+        };
         status.exit = ending::exit(inspect, ExitReason::Unknown).map(|exit| known.explain(exit));
         Some(status)
     }

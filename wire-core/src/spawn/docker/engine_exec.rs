@@ -8,21 +8,20 @@
 
 #![expect(clippy::disallowed_methods, reason = "an adapter: one task reads, and waits for the engine")]
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream as EventStream;
 use serde_json::Value;
-use tokio::io::{AsyncWrite as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 use wire_shim::protocol::{Overflow, Stream, TtySize};
 
 use super::client::Client;
 use super::ending::PATIENCE;
+use super::engine_stdin::EngineStdin;
 use super::execs::ExecInspect;
 use super::hijack::{ExecStart, Hijacked, Input, Output};
 use super::spool::{Spool, Told};
@@ -94,7 +93,8 @@ impl EngineExec {
     }
 
     pub(crate) fn stdin(&mut self) -> Option<EngineStdin> {
-        self.input.take().map(EngineStdin::new)
+        let over = self.spool.over().clone();
+        self.input.take().map(|input| EngineStdin::new(input, over))
     }
 
     pub(crate) async fn resize(&self, size: TtySize) -> Result<(), ExecError> {
@@ -114,55 +114,6 @@ impl Drop for EngineExec {
     /// The program goes on, and would stall if its output were not taken.
     fn drop(&mut self) {
         self.spool.abandon();
-    }
-}
-
-/// Its standard input. Dropping it closes the input.
-pub(crate) struct EngineStdin(Option<Input>);
-
-impl EngineStdin {
-    pub(crate) const fn new(input: Input) -> Self {
-        Self(Some(input))
-    }
-
-    pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> Result<(), ExecError> {
-        let input = self.0.as_mut().ok_or(ExecError::StdinClosed)?;
-        input.write_all(bytes).await.map_err(|_| ExecError::StdinClosed)
-    }
-
-    pub(crate) async fn close(mut self) -> Result<(), ExecError> {
-        let mut input = self.0.take().ok_or(ExecError::StdinClosed)?;
-        input.shutdown().await.map_err(|_| ExecError::StdinClosed)
-    }
-
-    /// Goes without closing the input.
-    pub(crate) fn leave_open(mut self) {
-        self.0 = None;
-    }
-
-    fn open(&mut self) -> io::Result<Pin<&mut Input>> {
-        self.0.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::BrokenPipe.into())
-    }
-
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.open()?.poll_write(cx, bytes)
-    }
-
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.open()?.poll_flush(cx)
-    }
-
-    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.open()?.poll_shutdown(cx)
-    }
-}
-
-impl Drop for EngineStdin {
-    /// Half of a connection, dropped, closes nothing. A socket is shut without waiting.
-    fn drop(&mut self) {
-        if let Some(input) = &mut self.0 {
-            drop(Pin::new(input).poll_shutdown(&mut Context::from_waker(Waker::noop())));
-        }
     }
 }
 

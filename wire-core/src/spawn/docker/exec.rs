@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use wire_shim::protocol::{ExecId, Stream, TtySize};
 
 use super::client::Client;
-use super::engine_exec::{EngineExec, EngineStdin};
+use super::engine_exec::EngineExec;
+use super::engine_stdin::EngineStdin;
 use super::hijack::Input as Input_;
 use super::pulse::Pulse;
 use super::session::{Ask, Reading, Request, Session, StdinWriter};
@@ -89,7 +90,7 @@ impl Exec {
         client: Client,
         container: ContainerId,
     ) -> Self {
-        let stdin = input.map(EngineStdin::new);
+        let stdin = input.map(|input| EngineStdin::new(input, reader.over().clone()));
         let exec = SpoolExec { events: reader.events(), stdin, client, container };
         Self { inner: Inner::Spool(exec), on_drop: OnDrop::Leave, cap: OutputCap::default(), ended: false }
     }

@@ -74,7 +74,7 @@ pub enum FileError {
     #[error("no room in the container: {0}")]
     Full(String),
     /// There is no room on this machine.
-    #[error("no room on this machine: {0}")]
+    #[error("no room: {0}")]
     FullHere(String),
     /// A system said no: the container's, or this machine's.
     #[error("failed: {0}")]

@@ -21,7 +21,7 @@ use super::added_group;
 use super::containers::Removed;
 use super::described::Inspect;
 use super::dial::{self, ShimDial};
-use super::ending::Known;
+use super::ending::{Asked, Known};
 use super::engine::Docker;
 use super::hijack::{Attach, Hijacked};
 use super::installation::{InstallationError, place};
@@ -35,7 +35,7 @@ use crate::spawn::attestation::{Attestation, Expected};
 use crate::spawn::command::Stdin;
 use crate::spawn::docker_request::{Parts, create_body};
 use crate::spawn::error::{EngineError, Retry, SpawnError};
-use crate::spawn::ids::{ContainerId, SpawnName, VolumeName};
+use crate::spawn::ids::{ContainerId, VolumeName};
 use crate::spawn::labels::{KEY, Kind, Labels};
 use crate::spawn::readback;
 use crate::spawn::report::{SpawnReport, Timings};
@@ -116,12 +116,13 @@ async fn check_key(docker: &Docker, spec: &ValidSpec) -> Result<(), SpawnError> 
             Err(EngineError::NotFound(_)) => continue,
             inspect => inspect?,
         };
+        let Ok((name, labels)) = docker.verified(&inspect) else { continue };
         // Under the name before its start it is the one that is to be made.
-        let is_another =
-            |(name, labels): (SpawnName, Labels)| labels.kind == Kind::Container && name != *spec.name();
-        if docker.verified(&inspect).is_ok_and(is_another)
-            && !matches!(inspect.state, State::Removing | State::Dead)
-        {
+        let is_another = labels.kind == Kind::Container && name != *spec.name();
+        let is_going = matches!(inspect.state, State::Removing | State::Dead);
+        // Nobody ever started it, and its maker is gone: a sweep finds it.
+        let is_left = inspect.started_at.is_none() && docker.is_left(&labels);
+        if is_another && !is_going && !is_left {
             return Err(SpawnError::SpecMismatch { existing: inspect.id });
         }
     }
@@ -444,7 +445,7 @@ async fn begin(
     let started = before.elapsed();
     if spec.shim() {
         turn.note(Stage::Begun, id)?;
-        let (session, attestation) = configure(docker, spec, id, streams).await?;
+        let (session, attestation) = configure(docker, spec, id, streams, sandbox.asked()).await?;
         docker.sessions().share(id, &session).await;
         sandbox.set_link(Link::shim(session), Some(attestation));
     } else {
@@ -469,11 +470,13 @@ async fn configure(
     spec: &ValidSpec,
     id: &ContainerId,
     streams: Hijacked,
+    asked: Asked,
 ) -> Result<(Session, Attestation), SpawnError> {
     let nonce = random();
     let token = docker.installation().secret().shim_token(spec.name());
     let setup = shim_request::setup(spec, docker.installation().secret(), Some(nonce));
-    let known = Known { shim: true, stays: Some(spec.stays()), expires: spec.report().expires };
+    let stays = Some(spec.stays());
+    let known = Known { shim: true, stays, expires: spec.report().expires, asked };
     let dial = ShimDial { client: docker.client().clone(), container: id.clone(), user: spec.user(), known };
     let beat = spec.life().lease_ms.map(|_| BEAT);
     let begun = Session::begin(dial::io(streams)?, Begin::Configure(Box::new(setup)), dial, token, beat);

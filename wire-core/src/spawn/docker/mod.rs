@@ -43,6 +43,7 @@ mod ending;
 mod endpoint;
 mod engine;
 mod engine_exec;
+mod engine_stdin;
 mod exec;
 mod facts;
 mod fault;

@@ -15,9 +15,10 @@ use wire_shim::protocol::{ExecId, ExecInfo, Life};
 use super::client::Client;
 use super::described::Inspect;
 use super::dial::ShimDial;
-use super::ending::Known;
+use super::ending::{Asked, Known};
 use super::engine::Docker;
-use super::engine_exec::{EngineExec, EngineStdin, Start};
+use super::engine_exec::{EngineExec, Start};
+use super::engine_stdin::EngineStdin;
 use super::exec::{Exec, ShimExec};
 use super::hijack::{ExecStart, Hijacked, Input};
 use super::pulse::Pulse;
@@ -67,6 +68,8 @@ pub struct Sandbox {
     holds: bool,
     /// An end that was said here later, in milliseconds since 1970.
     sooner: AtomicU64,
+    /// Shared with the talk, which tells of the end too.
+    asked: Asked,
     /// Not said by the labels of another version.
     expected: Option<Expected>,
     report: Option<SpawnReport>,
@@ -117,6 +120,7 @@ impl Sandbox {
             stays: Some(spec.stays()),
             holds: spec.life().lease_ms.is_some(),
             sooner: AtomicU64::new(u64::MAX),
+            asked: Asked::default(),
             expected,
             report: Some(spec.report()),
             attestation: None,
@@ -142,12 +146,17 @@ impl Sandbox {
             stays: None,
             holds: false,
             sooner: AtomicU64::new(u64::MAX),
+            asked: Asked::default(),
             expected,
             report: None,
             attestation: None,
             link,
             docker,
         }
+    }
+
+    pub(super) fn asked(&self) -> Asked {
+        self.asked.clone()
     }
 
     pub(super) fn set_report(&mut self, report: SpawnReport) {
@@ -209,9 +218,9 @@ impl Sandbox {
                     give(ExecStdin::shim(writer), bytes);
                 }
             }
-            Link::Plain { input, .. } => {
+            Link::Plain { spool, input } => {
                 if let Some(input) = input.lock().await.take() {
-                    give(ExecStdin::engine(EngineStdin::new(input)), bytes);
+                    give(ExecStdin::engine(EngineStdin::new(input, spool.over().clone())), bytes);
                 }
             }
             Link::None => {}
@@ -398,7 +407,7 @@ impl Sandbox {
 
     /// What tells why it ended.
     fn known(&self) -> Known {
-        Known { shim: self.shim, stays: self.stays, expires: self.expires() }
+        Known { shim: self.shim, stays: self.stays, expires: self.expires(), asked: self.asked.clone() }
     }
 
     fn dial(&self) -> ShimDial {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::stream::unfold;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use wire_shim::frame::CHUNK;
 use wire_shim::protocol::{Overflow, Stream};
 use wire_shim::ring::{Read, Ring};
@@ -23,6 +24,8 @@ pub(crate) struct Spool {
     /// Rung at every change.
     changed: Notify,
     overflow: Overflow,
+    /// Cancelled at the end.
+    over: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -47,7 +50,8 @@ impl Spool {
         let rings = [Ring::new(capacity), Ring::new(capacity)];
         let holders = BTreeMap::new();
         let state = State { rings, holders, next: 0, started: false, abandoned: false, end: None };
-        Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), overflow })
+        let (state, over) = (Mutex::new(state), CancellationToken::new());
+        Arc::new(Self { state, changed: Notify::new(), overflow, over })
     }
 
     /// Appends. Under `Block` it waits until the readers that hold have taken enough; before the first
@@ -100,6 +104,12 @@ impl Spool {
     pub(crate) fn end(&self, outcome: Outcome, oom_seen: bool) {
         self.state().end.get_or_insert((outcome, oom_seen));
         self.changed.notify_waiters();
+        self.over.cancel();
+    }
+
+    /// Cancelled when the program has ended.
+    pub(crate) const fn over(&self) -> &CancellationToken {
+        &self.over
     }
 
     /// Reads from these offsets on. A reader that holds makes `Overflow::Block` wait for it.
@@ -140,6 +150,11 @@ pub(crate) struct SpoolReader {
 pub(crate) type Told = Pin<Box<dyn futures_core::Stream<Item = ExecEvent> + Send>>;
 
 impl SpoolReader {
+    /// Cancelled when the program has ended.
+    pub(crate) fn over(&self) -> &CancellationToken {
+        self.spool.over()
+    }
+
     /// All of it as a stream.
     pub(crate) fn events(self) -> Told {
         Box::pin(unfold(self, |mut reader| async move { Some((reader.next().await?, reader)) }))

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
 
-use super::engine_exec::EngineStdin;
+use super::engine_stdin::EngineStdin;
 use super::session::StdinWriter;
 use crate::spawn::error::ExecError;
 

@@ -22,7 +22,10 @@ impl Sandbox {
     /// How things stand.
     pub async fn status(&self) -> Result<Status, EngineError> {
         let inspect = self.docker.client().inspect(&self.id).await?;
-        self.docker.status(&inspect).ok_or_else(|| EngineError::NotFound("its labels are not ours".into()))
+        let status = self.docker.status(&inspect);
+        let mut status = status.ok_or_else(|| EngineError::NotFound("its labels are not ours".into()))?;
+        status.exit = status.exit.map(|exit| self.known().explain(exit));
+        Ok(status)
     }
 
     /// What it uses now. [`EngineError::Conflict`] of one that does not run: nobody knows any more.
@@ -52,6 +55,7 @@ impl Sandbox {
         if self.has_ended().await? {
             return self.wait().await;
         }
+        self.asked.stop();
         if let Some(session) = self.open_session().await {
             session.ask(Ask::Stop { grace });
             if let Some(ended) = within(grace.saturating_add(SLACK), self.ended(ExitReason::Stopped)).await {
@@ -68,6 +72,9 @@ impl Sandbox {
 
     /// Ends it at once. [`EngineError::NeverStarted`] as of [`stop`](Self::stop).
     pub async fn kill(&self) -> Result<Exit, EngineError> {
+        if !self.has_ended().await? {
+            self.asked.kill();
+        }
         self.kill_for(ExitReason::Killed).await
     }
 

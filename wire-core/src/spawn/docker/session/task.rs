@@ -15,6 +15,7 @@ use super::super::ending;
 use super::book::{Book, Misbehaved};
 use super::{Ask, Begin, Dial, DialError, Io, PATIENCE};
 use crate::spawn::error::{EngineError, ExecError};
+use crate::spawn::outcome::{ExecEvent, Exit, Outcome};
 
 /// Frames that may wait to be written before no more is taken from handles.
 const BACKLOG: usize = 2 << 20;
@@ -44,8 +45,8 @@ enum Broken {
 
 /// Why there is no further connection.
 enum Away {
-    /// The container has ended.
-    Gone,
+    /// The container has ended, like this.
+    Gone(Exit),
     /// It, or the engine, cannot be reached.
     Lost(String),
 }
@@ -53,8 +54,17 @@ enum Away {
 impl Away {
     fn error(&self) -> ExecError {
         match self {
-            Self::Gone => ExecError::NotRunning,
+            Self::Gone(_) => ExecError::NotRunning,
             Self::Lost(why) => EngineError::Unreachable(why.clone().into()).into(),
+        }
+    }
+}
+
+impl Away {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Gone(exit) => Outcome::ContainerGone(exit.clone()),
+            Self::Lost(why) => Outcome::Lost { why: why.clone() },
         }
     }
 }
@@ -192,6 +202,9 @@ impl Task {
         while let Ok(ask) = self.inbox.try_recv() {
             if let Ask::Request { answer, .. } = ask {
                 drop(answer.send(Err(away.error())));
+            } else if let Ask::Exec { reader, .. } | Ask::Attach { reader, .. } = ask {
+                let ended = ExecEvent::Ended { outcome: away.outcome(), oom_seen: false };
+                drop(reader.events.send(ended));
             }
         }
     }
@@ -217,8 +230,9 @@ impl Task {
                 }
                 Ok(Err(DialError::Gone(exit))) => {
                     // It ended without a word of its own: the engine may have been away for a moment too.
-                    self.book.gone(&ending::unseen(exit));
-                    return Err(Away::Gone);
+                    let exit = ending::unseen(exit);
+                    self.book.gone(&exit);
+                    return Err(Away::Gone(exit));
                 }
                 Ok(Err(DialError::Engine(error))) => error.to_string(),
                 Err(_) => "the container engine does not answer".to_owned(),
