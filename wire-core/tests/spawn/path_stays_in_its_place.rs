@@ -206,7 +206,9 @@ async fn everything(client: &Client, hex: &str, exec: &str, name: &str, text: &s
 }
 
 fn image_of(name: &str) -> String {
-    format!("box.example:5000/{}/json:v1", name.replace("..", "."))
+    // As much of it as may be in one.
+    let part = name.replace("..", ".").to_lowercase();
+    format!("box.example:5000/{}/json:v1", part.trim_end_matches(['-', '.', '_']))
 }
 
 fn paths(seen: &[Seen], hex: &str, exec: &str, name: &str) {
