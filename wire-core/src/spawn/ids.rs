@@ -214,7 +214,9 @@ fn is_registry(part: &str) -> bool {
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
     let number = |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit());
-    host.split('.').all(label) && port.is_none_or(number)
+    // Without one of these an engine takes it for a part of the name.
+    let told = part.contains(['.', ':']) || part == "localhost";
+    told && host.split('.').all(label) && port.is_none_or(number)
 }
 
 fn is_tag(tag: &str) -> bool {
@@ -250,9 +252,20 @@ mod tests {
             assert_eq!(ImageName::parse(bad), Err(IdError::ImageRef), "{bad:?}");
         }
         // None of the engine's either.
-        for bad in
-            ["A", "a/B", "a:", "a:b:c", "a:-b", "a@sha256:12", "a@md5:00", "a-", "a._b", "r:x/a", "a@b@c"]
-        {
+        for bad in [
+            "A",
+            "a/B",
+            "a:",
+            "a:b:c",
+            "a:-b",
+            "a@sha256:12",
+            "a@md5:00",
+            "a-",
+            "a._b",
+            "r:x/a",
+            "a@b@c",
+            "R/a",
+        ] {
             assert_eq!(ImageName::parse(bad), Err(IdError::ImageRef), "{bad:?}");
         }
         let (digest, both) = (format!("b@sha256:{long}"), format!("R.example/b_c:1@sha256:{long}"));

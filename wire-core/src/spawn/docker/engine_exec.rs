@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use wire_shim::protocol::{Overflow, Stream, TtySize};
 
 use super::client::Client;
-use super::ending::PATIENCE;
+use super::ending::{Known, PATIENCE};
 use super::engine_stdin::EngineStdin;
 use super::execs::ExecInspect;
 use super::hijack::{ExecStart, Hijacked, Input, Output};
@@ -59,6 +59,8 @@ pub(crate) struct Start<'a> {
     pub(crate) overflow: Overflow,
     /// The size of its terminal, which the engine takes only once it runs.
     pub(crate) tty: Option<TtySize>,
+    /// What tells why its container ended.
+    pub(crate) known: Known,
 }
 
 impl EngineExec {
@@ -87,6 +89,7 @@ impl EngineExec {
             spool: Arc::clone(&spool),
             tty: start.tty,
             began,
+            known: start.known,
         };
         tokio::spawn(task.run(output));
         Ok(Self { client: client.clone(), exec, input, spool, events })
@@ -125,6 +128,7 @@ struct Reader {
     spool: Arc<Spool>,
     tty: Option<TtySize>,
     began: Instant,
+    known: Known,
 }
 
 /// What of its output came before it was known whether it runs.
@@ -258,7 +262,8 @@ impl Reader {
 
     /// How the container ended, if it has.
     async fn gone(&self) -> Option<Exit> {
-        super::ending::of(&self.client, &self.container, ExitReason::Unknown).await.ok().flatten()
+        let exit = super::ending::of(&self.client, &self.container, ExitReason::Unknown).await.ok().flatten();
+        exit.map(|exit| self.known.explain(exit))
     }
 }
 

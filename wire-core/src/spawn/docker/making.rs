@@ -36,7 +36,7 @@ use crate::spawn::command::Stdin;
 use crate::spawn::docker_request::{Parts, create_body};
 use crate::spawn::error::{EngineError, Retry, SpawnError};
 use crate::spawn::ids::{ContainerId, VolumeName};
-use crate::spawn::labels::{KEY, Kind, Labels};
+use crate::spawn::labels::{KEY, Kind, Labels, TiedUntil};
 use crate::spawn::readback;
 use crate::spawn::report::{SpawnReport, Timings};
 use crate::spawn::runtime::State;
@@ -120,8 +120,10 @@ async fn check_key(docker: &Docker, spec: &ValidSpec) -> Result<(), SpawnError> 
         // Under the name before its start it is the one that is to be made.
         let is_another = labels.kind == Kind::Container && name != *spec.name();
         let is_going = matches!(inspect.state, State::Removing | State::Dead);
-        // Nobody ever started it, and its maker is gone: a sweep finds it.
-        let is_left = inspect.started_at.is_none() && docker.is_left(&labels);
+        // Its maker is gone, and nobody ever started it, or it was that one's alone: a sweep finds it.
+        let until_end = labels.tied.as_ref().is_some_and(|tied| tied.until == TiedUntil::End);
+        let is_over = inspect.state == State::Created || (inspect.state == State::Exited && until_end);
+        let is_left = is_over && docker.is_left(&labels);
         if is_another && !is_going && !is_left {
             return Err(SpawnError::SpecMismatch { existing: inspect.id });
         }

@@ -431,7 +431,8 @@ impl Sandbox {
         let body = exec_body(self.user, &cwd, &command);
         let how = ExecStart { stdin: command.stdin != Stdin::Empty, tty: command.tty.is_some() };
         let kept = command.output.head.saturating_add(command.output.tail);
-        let start = Start { body: &body, how, kept, overflow: command.overflow, tty: command.tty };
+        let (overflow, tty, known) = (command.overflow, command.tty, self.known());
+        let start = Start { body: &body, how, kept, overflow, tty, known };
         let exec = EngineExec::start(self.docker.client(), &self.id, start).await?;
         let mut exec = Exec::engine(exec, command.output);
         feed(&mut exec, command.stdin);

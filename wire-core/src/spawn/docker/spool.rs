@@ -102,9 +102,10 @@ impl Spool {
 
     /// Nothing more comes.
     pub(crate) fn end(&self, outcome: Outcome, oom_seen: bool) {
+        // Whoever hears of the end finds the input closed.
+        self.over.cancel();
         self.state().end.get_or_insert((outcome, oom_seen));
         self.changed.notify_waiters();
-        self.over.cancel();
     }
 
     /// Cancelled when the program has ended.
