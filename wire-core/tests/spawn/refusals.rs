@@ -78,8 +78,8 @@ fn everything_that_is_wrong_is_said_at_once() {
         .port(80)
         .env("LD_PRELOAD", "/x.so")
         .workdir("proc")
-        .mount(Mount::bind("/home/me/innocent", "/work"))
-        .mount(Mount::tmpfs("/work", 1 << 20));
+        .mount(Mount::bind("/home/me/innocent", "/data"))
+        .mount(Mount::tmpfs("/data", 1 << 20));
     let found = check(&wrong);
     let codes: Vec<String> = found.iter().map(ToString::to_string).collect();
     for wanted in [
@@ -96,7 +96,7 @@ fn everything_that_is_wrong_is_said_at_once() {
         "the variable LD_PRELOAD is reserved",
         "the working folder must be an absolute path without `..`, and not in /proc, /sys or /dev",
         "cannot mount \"/home/me/innocent\": it is a socket",
-        "the mounts at \"/work\" and \"/work\" overlap",
+        "the mounts at \"/data\" and \"/data\" overlap",
     ] {
         assert!(codes.iter().any(|code| code == wanted), "{wanted}: {codes:#?}");
     }
@@ -180,16 +180,16 @@ fn places_of_the_container_itself_are_not_mounted_over() {
         ("/run/wire/x", TargetRefusal::Reserved("/run/wire")),
         ("", TargetRefusal::NotPlain),
         ("work", TargetRefusal::NotPlain),
-        ("/work/", TargetRefusal::NotPlain),
+        ("/data/", TargetRefusal::NotPlain),
         ("//proc", TargetRefusal::NotPlain),
-        ("/work/../proc", TargetRefusal::NotPlain),
+        ("/data/../proc", TargetRefusal::NotPlain),
         ("/./proc", TargetRefusal::NotPlain),
-        ("/work\0", TargetRefusal::NotPlain),
-        ("/work\n", TargetRefusal::NotPlain),
+        ("/data\0", TargetRefusal::NotPlain),
+        ("/data\n", TargetRefusal::NotPlain),
     ] {
         refused(&at(target), &SpecError::Target { target: target.to_owned(), why });
     }
-    for good in ["/work", "/run/other", "/processes", "/etcetera", "/tmpx", "/run/wires", "/usr/local", "/ü"]
+    for good in ["/data", "/run/other", "/processes", "/etcetera", "/tmpx", "/run/wires", "/usr/local", "/ü"]
     {
         assert_eq!(check(&at(good)), [], "{good}");
     }
@@ -198,18 +198,18 @@ fn places_of_the_container_itself_are_not_mounted_over() {
 #[test]
 fn mounts_do_not_overlap() {
     let two = |a: &str, b: &str| spec().mount(Mount::tmpfs(a, 1 << 20)).mount(Mount::tmpfs(b, 1 << 20));
-    for (one, other) in [("/work", "/work"), ("/work", "/work/target"), ("/work/target", "/work")] {
+    for (one, other) in [("/data", "/data"), ("/data", "/data/target"), ("/data/target", "/data")] {
         let wanted = SpecError::Overlap { one: one.to_owned(), other: other.to_owned() };
         refused(&two(one, other), &wanted);
     }
-    assert_eq!(check(&two("/work", "/work2")), []);
+    assert_eq!(check(&two("/data", "/data2")), []);
     let many = (0..33).fold(spec(), |spec, i| spec.mount(Mount::tmpfs(format!("/m{i}"), 1 << 16)));
     assert!(check(&many).contains(&SpecError::TooMany { what: "mounts", most: 32 }));
 }
 
 #[test]
 fn sources_that_no_container_gets() {
-    let of = |source: &str| spec().mount(Mount::bind(source, "/work").read_only());
+    let of = |source: &str| spec().mount(Mount::bind(source, "/data").read_only());
     for (source, why) in [
         ("project", SourceRefusal::NotAbsolute),
         ("", SourceRefusal::NotAbsolute),
@@ -235,7 +235,7 @@ fn sources_that_no_container_gets() {
 
 #[test]
 fn roots_bound_what_may_be_mounted() {
-    let spec = spec().mount(Mount::bind("/home/me/project", "/work"));
+    let spec = spec().mount(Mount::bind("/home/me/project", "/data"));
     for (roots, good) in [
         (vec![], false),
         (vec!["/srv"], false),
@@ -255,7 +255,7 @@ fn roots_bound_what_may_be_mounted() {
 #[test]
 fn volumes_of_ours_are_not_for_callers() {
     for name in ["wire-shim-abc", "wire-x", "", "a/b", "../x", "-x"] {
-        let spec = spec().mount(Mount::volume(name, "/work"));
+        let spec = spec().mount(Mount::volume(name, "/data"));
         refused(&spec, &SpecError::Volume { name: name.to_owned() });
     }
 }

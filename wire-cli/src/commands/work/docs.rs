@@ -279,14 +279,13 @@ impl ContainerDoc {
     /// A line for each thing that is known.
     pub(super) fn lines(&self) -> Vec<String> {
         let or_none = |text: &str| if text.is_empty() { "nothing".to_owned() } else { escape(text) };
-        let ends = if self.exit.is_some() { "it has ended".to_owned() } else { self.ends() };
         let mut lines = vec![
             format!("{}  {}", self.name, self.state_word()),
             format!("id        {}", self.id),
             format!("image     {}", escape(self.image.as_deref().unwrap_or("?"))),
             format!("key       {}", escape(&self.key)),
             format!("made      {}", self.created.map(ago).unwrap_or_default()),
-            format!("ends      {ends}"),
+            format!("ends      {}", self.ends()),
             format!("loosened  {}", or_none(&self.loosened.join(", "))),
         ];
         lines.extend(self.peer.as_ref().map(|peer| format!("for       {}", escape(peer))));
@@ -302,6 +301,7 @@ impl ContainerDoc {
 
     fn ends(&self) -> String {
         match (self.expires, self.tied) {
+            _ if self.exit.is_some() => "it has ended".to_owned(),
             (Some(end), _) => format!("in {}", left(end)),
             (None, true) => "with its process".to_owned(),
             (None, false) => String::new(),

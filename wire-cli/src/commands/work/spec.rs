@@ -5,7 +5,10 @@ use std::path::Path;
 
 use rustix::process::{getgid, getuid};
 use tokio::io::AsyncReadExt as _;
-use wire_core::spawn::{Limits, Mount, Network, Pull, Relaxation, Resource, ShimMode, SpawnSpec, TtySize};
+use wire_core::spawn::{
+    ImageId, ImageName, Limits, Mount, Network, Pull, Relaxation, Resource, ShimMode, SpawnError, SpawnSpec,
+    SpecError, TtySize,
+};
 
 use crate::cli::{ContainerArgs, PullArg, Secret, Unlimited, Variable, secret};
 use crate::exit::Failure;
@@ -16,6 +19,10 @@ const MAX_SECRET: u64 = 1 << 20;
 
 /// The spec, without command, lifetime, input and terminal.
 pub(super) async fn of(ctx: &Ctx, args: &ContainerArgs, stdin: bool) -> Result<SpawnSpec, Failure> {
+    // What is wrong whatever engine there is needs none to be told.
+    if ImageName::parse(&args.image).is_err() && ImageId::parse(&args.image).is_err() {
+        return Err(SpawnError::Spec(vec![SpecError::Image { name: args.image.clone() }]).into());
+    }
     let mut spec = SpawnSpec::new(&args.image).limits(limits(args)).pull(match args.pull {
         PullArg::Never => Pull::Never,
         PullArg::Missing => Pull::Missing,

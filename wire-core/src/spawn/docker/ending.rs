@@ -36,7 +36,7 @@ const CLOCKS: i64 = 1000;
 /// Codes from here on may come from the shim, from a signal, or from an engine that knows no better.
 const FIRST_DOUBTFUL: i32 = 124;
 
-/// What was asked of a container here: all handles that were made of one share it.
+/// What was asked of a container through one handle: that shares it with its talk and its programs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked(Arc<AtomicU8>);
 

@@ -122,7 +122,7 @@ impl Client {
     }
 
     /// Whether the engine still knows that a container's memory ran out. It may have forgotten: of past events it
-    /// keeps 256, and none over its own restart.
+    /// keeps 256, and none over its own restart. `within`: only so long ago.
     pub(super) async fn remembers_oom(
         &self,
         id: &ContainerId,
