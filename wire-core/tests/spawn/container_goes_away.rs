@@ -14,7 +14,12 @@ use wire_core::spawn::{
 
 /// A program of which it is known that it runs.
 async fn running(sandbox: &Sandbox) -> Exec {
-    let mut exec = sandbox.exec(sh("echo here; exec sleep 1000").stdin(Stdin::Piped)).await.unwrap();
+    that_runs(sandbox.exec(sh(LONG).stdin(Stdin::Piped)).await.unwrap()).await
+}
+
+const LONG: &str = "echo here; exec sleep 1000";
+
+async fn that_runs(mut exec: Exec) -> Exec {
     loop {
         if let ExecEvent::Out { .. } = exec.next().await.unwrap() {
             return exec;
@@ -100,10 +105,12 @@ async fn this_handle_remembers_what_it_did() {
     for kill in [false, true] {
         let sandbox = ground.waiting().await;
         let exec = running(&sandbox).await;
-        let (waited, ended, told) = tokio::join!(
+        let by_engine = that_runs(sandbox.exec(sh(LONG).user(1000, 1001)).await.unwrap()).await;
+        let (waited, ended, told, by_engine) = tokio::join!(
             sandbox.wait(),
             async { if kill { sandbox.kill().await } else { sandbox.stop(Duration::from_secs(5)).await } },
             exec.output(),
+            by_engine.output(),
         );
         let reason = if kill { ExitReason::Killed } else { ExitReason::Stopped };
         let again = sandbox.stop(Duration::ZERO).await.unwrap().reason;
@@ -114,6 +121,11 @@ async fn this_handle_remembers_what_it_did() {
             Outcome::ContainerGone(exit) => assert_eq!(exit.reason, reason),
             // The shim had ended it before.
             Outcome::Signaled(_) if !kill => {}
+            other => panic!("{other:?}"),
+        }
+        match by_engine.outcome {
+            Outcome::ContainerGone(exit) => assert_eq!(exit.reason, reason),
+            Outcome::Exited(143) if !kill => {}
             other => panic!("{other:?}"),
         }
         sandbox.remove().await.unwrap();

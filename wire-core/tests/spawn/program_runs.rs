@@ -98,13 +98,14 @@ async fn input_is_written_like_any_other() {
     }
 }
 
-/// An engine takes some of it, and then nothing more, and says neither.
-#[tokio::test]
+/// An engine takes some of it, and then nothing more, and says neither. Whoever hears of the end on one thread must
+/// not find the input open on another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn input_of_a_program_that_has_ended_is_closed() {
     let ground = Ground::new().await;
     for spec in [SpawnSpec::new(images::busybox()), plain(["sleep", "1000"])] {
         let sandbox = ground.spawn(spec).await;
-        for command in [sh("exit 0"), sh("exit 0").user(1000, 1001)] {
+        for command in [sh("exit 0"), sh("exit 0").user(1000, 1001)].into_iter().cycle().take(20) {
             let mut exec = sandbox.exec(command.stdin(Stdin::Piped)).await.unwrap();
             let mut stdin = exec.stdin().unwrap();
             while exec.next().await.is_some() {}
