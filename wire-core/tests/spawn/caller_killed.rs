@@ -17,6 +17,9 @@ const ENGINE: &str = "WIRE_TEST_ENGINE";
 const HOME: &str = "WIRE_TEST_HOME";
 const IMAGE: &str = "WIRE_TEST_IMAGE";
 
+/// The key of what is tied.
+const JOB: &str = "one-job";
+
 /// How the shim says why it ended everything.
 const DEADLINE: i32 = 124;
 const LEASE: i32 = 129;
@@ -28,7 +31,7 @@ async fn the_caller() {
     let Ok(home) = std::env::var(HOME) else { return };
     let docker = home::on(engine(std::env::var(ENGINE).ok()), Path::new(&home)).await;
     let spec = || SpawnSpec::new(std::env::var(IMAGE).unwrap());
-    let tied = docker.spawn(spec().name("tied")).await.unwrap();
+    let tied = docker.spawn(spec().name("tied").key(JOB)).await.unwrap();
     let life = Lifetime::Detached { max: Duration::from_secs(600) };
     let loud = spec().cmd(["sh", "-c", "echo hello; exec sleep 1000"]);
     let _detached = docker.spawn(loud.name("detached").lifetime(life)).await.unwrap();
@@ -101,6 +104,10 @@ async fn on_an_engine_that_goes_on() {
     died(&mut events, &docker, "tied").await;
     assert_eq!(end(&docker, "tied").await.code, Some(LEASE));
     assert_eq!(end(&docker, "timed").await.code, Some(DEADLINE));
+    // What was that process's alone and has ended has the key no more, under whatever name.
+    let anew = docker.spawn(SpawnSpec::new(&image).name("anew").key(JOB)).await.unwrap();
+    assert!(anew.is_new());
+    anew.remove().await.unwrap();
     take_over(&docker).await;
 }
 
