@@ -208,7 +208,7 @@ impl Bench {
         let ack = Ack { recv: chain.recv, head: chain.head, ..Ack::nothing(self.back.session.as_bytes()) };
         let head = ReceiveChain::start(&self.back.session).head;
         let control = Control { kind: ControlKind::Ack, ack, cseq: 1, last: 0, head, ts: NOW };
-        let payload = control.to_payload(&self.key, &self.back);
+        let payload = record::control_payload(&control.sign(&self.key, &self.back));
         let sealed = session.seal(Lane::Ordinary, &payload, DEFAULT_MAX, &mut rng()).expect("seals");
         keep(&tx, 0, &sealed, &[], None);
         finish(tx, &session);

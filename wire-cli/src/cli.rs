@@ -1,5 +1,6 @@
 //! The command line: every verb, option and help text.
 
+mod peers;
 mod units;
 mod work;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use wire_core::record::{ParseRecordIdError, RecordId};
 
+pub(crate) use peers::{LogCommand, LogExport, LogPrune, LogVerify, PeersArgs, PeersCommand};
 use units::duration;
 pub(crate) use units::{Place, Secret, Variable, secret};
 pub(crate) use work::{
@@ -259,29 +261,6 @@ pub(crate) struct JoinArgs {
     /// How long to wait for the maker of a link
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) wait: Duration,
-}
-
-#[derive(Args, Debug)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct PeersArgs {
-    #[command(subcommand)]
-    pub(crate) command: Option<PeersCommand>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PeersCommand {
-    /// All peers; the same as no command.
-    #[command(help_template = SUB_HELP, after_help = "Example\n  wire peers list --json")]
-    List,
-    /// All that is known of one peer.
-    #[command(help_template = SUB_HELP, after_help = "Example\n  wire peers show bob --verify")]
-    Show {
-        #[command(flatten)]
-        peer: PeerArg,
-        /// Compare the five words now; this also completes a pairing that waits for it
-        #[arg(long)]
-        verify: bool,
-    },
 }
 
 #[derive(Args, Debug)]

@@ -4,6 +4,7 @@ mod ask;
 mod demo;
 mod inbox;
 mod join;
+mod log;
 mod pair;
 mod peers;
 mod relay;
@@ -12,7 +13,7 @@ mod status;
 mod watch;
 mod work;
 
-use crate::cli::{Command, RelayCommand};
+use crate::cli::{Command, LogCommand, LogVerify, PeersArgs, PeersCommand, RelayCommand};
 use crate::exit::Failure;
 use crate::home::Ctx;
 
@@ -32,6 +33,10 @@ pub(crate) async fn run(ctx: &Ctx, command: Command) -> Result<u8, Failure> {
         Command::Cp(args) => work::cp(ctx, &args).await,
         Command::Stop(args) => work::stop(ctx, &args).await,
         Command::Join(args) => join::run(ctx, &args).await,
+        Command::Peers(PeersArgs {
+            command:
+                Some(PeersCommand::Log { command: LogCommand::Verify(LogVerify { file: Some(file), .. }) }),
+        }) => log::verify_file(ctx, &file),
         Command::Peers(args) => ctx.with(ctx.open().await?, async |a| peers::run(ctx, a, &args).await).await,
         Command::Send(args) => ctx.with(ctx.open().await?, async |a| send::run(ctx, a, &args).await).await,
         Command::Ask(args) => ctx.with(ctx.open().await?, async |a| ask::run(ctx, a, &args).await).await,

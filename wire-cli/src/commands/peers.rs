@@ -3,7 +3,7 @@
 use serde::Serialize;
 use wire_core::Agent;
 
-use super::pair;
+use super::{log, pair};
 use crate::cli::{PeersArgs, PeersCommand};
 use crate::exit::{self, Failure};
 use crate::home::Ctx;
@@ -21,6 +21,7 @@ pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &PeersArgs) -> Result<u8
     match &args.command {
         None | Some(PeersCommand::List) => list(ctx, agent).await,
         Some(PeersCommand::Show { peer, verify }) => show(ctx, agent, &peer.peer, *verify).await,
+        Some(PeersCommand::Log { command }) => log::run(ctx, agent, command).await,
     }
 }
 

@@ -25,6 +25,8 @@ fn every_command_answers_in_json_whatever_happens() {
             ["logs" | "stop"] => ([&path[..], &["box"]].concat(), 1),
             ["cp"] => ([&path[..], &["box:/a", "b"]].concat(), 1),
             ["ps"] => (path.clone(), 1),
+            ["peers", "log", "export" | "verify"] => ([&path[..], &["bob"]].concat(), 4),
+            ["peers", "log", "prune"] => ([&path[..], &["bob", "--older", "1d"]].concat(), 4),
             ["peers", "show"] | ["revoke"] => ([&path[..], &["bob"]].concat(), 4),
             _ => (path.clone(), 4),
         };
@@ -38,7 +40,7 @@ fn every_command_answers_in_json_whatever_happens() {
             std::fs::remove_dir_all(home.path().join("agents")).unwrap();
         }
     }
-    assert_eq!(seen, 19, "commands");
+    assert_eq!(seen, 22, "commands");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Everything that an agent can answer instead of doing what it was asked.
 
 use super::config::ConfigError;
+use super::effects::DatabaseError;
 use super::relay_url::{PeerRelayError, RelayUrlError};
 use super::state::Delivery;
 use super::store::StoreError;
@@ -34,6 +35,9 @@ pub enum Error {
     /// The store on this disk.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The application's own database, under [`Message::with_tx`](super::Message::with_tx).
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// No answer from the relay.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -173,6 +177,8 @@ impl Error {
             Self::Store(StoreError::ReadOnly) => "store_read_only",
             Self::Store(StoreError::Unsafe { .. }) => "store_unsafe",
             Self::Store(_) => "store",
+            Self::Database(DatabaseError::Full) => "disk_full",
+            Self::Database(_) => "database",
             Self::Transport(_) | Self::NotARelay { .. } => "relay_unreachable",
             Self::RelayMismatch { .. } => "relay_mismatch",
             Self::ClockSkew { .. } => "clock_skew",
@@ -241,6 +247,8 @@ impl Error {
                 "correct it and try again; nothing was changed"
             }
             Self::Store(error) => return error.hint(),
+            Self::Database(DatabaseError::Full) => "make room on its disk; the message comes again",
+            Self::Database(_) => "the message comes again",
             Self::Relay(Refusal::Work { .. }) => {
                 "too much was begun from this address; wait, or use another relay"
             }
@@ -258,7 +266,7 @@ impl Error {
             Self::Store(e) => e.is_transient(),
             Self::Transport(e) => e.is_transient(),
             Self::Relay(refusal) => refusal.is_transient(),
-            Self::Backpressure { .. } | Self::WaitOver => true,
+            Self::Backpressure { .. } | Self::WaitOver | Self::Database(DatabaseError::Busy) => true,
             _ => false,
         }
     }

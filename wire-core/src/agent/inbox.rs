@@ -1,6 +1,7 @@
 //! What peers said, handed out in order and kept until it is acknowledged.
 
 use std::fmt;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -253,6 +254,14 @@ impl Message {
     /// Sends an answer; to an ask it is the reply.
     pub async fn reply_with(&self, body: impl Into<Body>) -> Result<Sent> {
         self.peer().send(body).re(self.item.id).await
+    }
+
+    pub(super) fn store_folder(&self) -> &Path {
+        self.agent.shared.store.dir()
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.agent.shared.now()
     }
 
     async fn close(&self, state: Inward) -> Result<()> {

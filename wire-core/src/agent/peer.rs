@@ -75,6 +75,14 @@ impl Peer {
         Self { agent, key }
     }
 
+    pub(super) fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    pub(super) fn key(&self) -> PeerKey {
+        self.key
+    }
+
     /// Who it is and how things stand.
     pub async fn info(&self) -> Result<PeerInfo> {
         let key = self.key;

@@ -7,8 +7,9 @@
 use super::store::Migration;
 
 /// Applied in order; the version of a store is how many were applied.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    sql: "
+pub(crate) const MIGRATIONS: &[Migration] = &[Migration { sql: FIRST }, Migration { sql: SIGNED }];
+
+const FIRST: &str = "
 CREATE TABLE agent (
     id          INTEGER PRIMARY KEY CHECK (id = 1),
     seed        BLOB NOT NULL,              -- current identity key
@@ -205,5 +206,10 @@ CREATE TABLE invite (
     peer        INTEGER REFERENCES peer (id),
     failed      TEXT
 ) STRICT, WITHOUT ROWID;
-",
-}];
+";
+
+/// The newest control message of each side, signed: with them a log says what the other side has.
+const SIGNED: &str = "
+ALTER TABLE peer ADD COLUMN own_signed BLOB;
+ALTER TABLE peer ADD COLUMN peer_signed BLOB;
+";

@@ -2,7 +2,7 @@
 
 use rand_core::CryptoRng;
 
-use super::{Root, Statement, StatementChain};
+use super::{Root, Statement, StatementChain, StatementError};
 use crate::crypto::CryptoError;
 use crate::crypto::kdf::sha256;
 use crate::crypto::sign::{VerifyKey, key_pair};
@@ -60,6 +60,11 @@ impl NextKey {
         Self(IdentityKeyPair::generate(rng))
     }
 
+    /// The key of a stored seed.
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(IdentityKeyPair::from_seed(seed))
+    }
+
     /// What a statement commits to: H(next public key).
     pub fn digest(&self) -> [u8; 32] {
         sha256(&[self.0.public().as_bytes()])
@@ -92,6 +97,18 @@ impl Identity {
     pub fn from_parts(seed: &[u8; 32], statements: StatementChain) -> Result<Self, Malformed> {
         let key = IdentityKeyPair::from_seed(seed);
         if key.public() == statements.current() { Ok(Self { key, statements }) } else { Err(Malformed) }
+    }
+
+    /// The identity under its next key, and the key that is committed to be the one after. The old key speaks
+    /// for it no more.
+    ///
+    /// # Errors
+    /// [`StatementError::Invalid`] for a key that the last statement does not commit to,
+    /// [`StatementError::Full`] after [`MAX_STATEMENTS`](super::MAX_STATEMENTS) statements.
+    pub fn rotate(&self, next: NextKey, rng: &mut impl CryptoRng) -> Result<(Self, NextKey), StatementError> {
+        let after = NextKey::generate(rng);
+        let statements = self.statements.rotated(&next.0, after.digest())?;
+        Ok((Self { key: next.0, statements }, after))
     }
 
     /// The stable name.

@@ -27,6 +27,9 @@ pub enum StatementError {
     /// A root, serial, hash, commitment or signature does not hold.
     #[error("identity statement does not verify")]
     Invalid,
+    /// The chain has [`MAX_STATEMENTS`] already: this identity cannot be rotated any more.
+    #[error("an identity has at most 32 statements, and this one has them")]
+    Full,
 }
 
 /// One statement, as it was signed.
@@ -131,21 +134,37 @@ impl StatementChain {
                     }
                     Self::of_first(s)
                 }
-                Some(mut c) => {
-                    let follows = s.root == c.root
-                        && Some(s.serial) == c.last.serial.checked_add(1)
-                        && s.prev_hash == c.last.hash()
-                        && sha256(&[s.id.as_bytes()]) == c.last.next_digest;
-                    if !follows {
-                        return Err(StatementError::Invalid);
-                    }
-                    c.bytes.extend_from_slice(&s.bytes);
-                    c.last = s;
-                    c
-                }
+                Some(c) => c.followed_by(s)?,
             });
         }
         chain.ok_or(StatementError::Malformed)
+    }
+
+    /// The chain and the statement after it, signed by `next`.
+    pub(crate) fn rotated(
+        &self,
+        next: &IdentityKeyPair,
+        next_digest: [u8; 32],
+    ) -> Result<Self, StatementError> {
+        if self.bytes.len() >= MAX_STATEMENTS * STATEMENT_LEN {
+            return Err(StatementError::Full);
+        }
+        let serial = self.last.serial.saturating_add(1);
+        let statement = Statement::sign(next, self.root, next_digest, serial, self.last.hash());
+        self.clone().followed_by(statement)
+    }
+
+    fn followed_by(mut self, s: Statement) -> Result<Self, StatementError> {
+        let follows = s.root == self.root
+            && Some(s.serial) == self.last.serial.checked_add(1)
+            && s.prev_hash == self.last.hash()
+            && sha256(&[s.id.as_bytes()]) == self.last.next_digest;
+        if !follows {
+            return Err(StatementError::Invalid);
+        }
+        self.bytes.extend_from_slice(&s.bytes);
+        self.last = s;
+        Ok(self)
     }
 
     /// A chain that was verified before it went into our own store.
@@ -178,6 +197,12 @@ impl StatementChain {
     /// The key that speaks for the root today.
     pub fn current(&self) -> IdentityPublic {
         self.last.id
+    }
+
+    /// Every key that has ever spoken for the root, the first one first.
+    pub fn keys(&self) -> impl Iterator<Item = IdentityPublic> + '_ {
+        let (statements, _) = self.bytes.as_chunks::<STATEMENT_LEN>();
+        statements.iter().filter_map(|raw| Self::claimed_key(raw))
     }
 
     /// What the key of tomorrow must hash to.
@@ -215,6 +240,24 @@ mod tests {
         assert_eq!(both.root(), first.root());
         assert_ne!(both.current(), first.current());
         assert_eq!(both.serial(), 1);
+    }
+
+    #[test]
+    fn an_identity_rotates_by_its_next_key_alone_and_thirty_one_times() {
+        let (first, mut next) = Identity::generate(&mut rng());
+        let (_, strange) = Identity::generate(&mut rng());
+        assert_eq!(first.rotate(strange, &mut rng()).unwrap_err(), StatementError::Invalid);
+        let mut now = first.clone();
+        for serial in 1..MAX_STATEMENTS as u32 {
+            let (rotated, after) = now.rotate(NextKey::from_seed(&next.seed()), &mut rng()).unwrap();
+            assert_eq!(now.rotate(after.clone(), &mut rng()).unwrap_err(), StatementError::Invalid);
+            (now, next) = (rotated, after);
+            let chain = StatementChain::verify(now.statements().to_bytes()).unwrap();
+            assert_eq!((chain.root(), chain.serial()), (first.root(), serial));
+            assert_eq!(chain.current(), now.key().public());
+            assert_eq!(chain.keys().count() as u32, serial + 1);
+        }
+        assert_eq!(now.rotate(next, &mut rng()).unwrap_err(), StatementError::Full);
     }
 
     #[test]

@@ -95,6 +95,11 @@ impl Ack {
         numbers && counts && ranges.all(SeqRange::is_in_bounds)
     }
 
+    /// Envelopes that no key opens are named only while something is missing.
+    pub(crate) fn names_unopenable_for_a_reason(&self) -> bool {
+        self.unopenable.is_empty() || !self.missing.is_empty()
+    }
+
     /// Whether the parts that only a control message may have are absent.
     pub(crate) fn is_plain(&self) -> bool {
         self.missing.is_empty() && self.unopenable.is_empty()

@@ -37,12 +37,20 @@ pub struct Control {
 
 /// A control message whose signature holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifiedControl(Control);
+pub struct VerifiedControl {
+    control: Control,
+    cose: Vec<u8>,
+}
 
 impl VerifiedControl {
     /// What it says.
     pub fn get(&self) -> &Control {
-        &self.0
+        &self.control
+    }
+
+    /// The COSE_Sign1 bytes: evidence that a third party can check.
+    pub fn cose(&self) -> &[u8] {
+        &self.cose
     }
 }
 
@@ -76,7 +84,7 @@ const STATUS: &str = "status";
 
 impl Control {
     /// Signs, as `link.own`, and gives the COSE_Sign1 bytes.
-    pub(super) fn sign(&self, key: &IdentityKeyPair, link: &Link) -> Vec<u8> {
+    pub fn sign(&self, key: &IdentityKeyPair, link: &Link) -> Vec<u8> {
         let kind = match self.kind {
             ControlKind::Ack => ACK,
             ControlKind::Status => STATUS,
@@ -109,7 +117,7 @@ pub(super) fn is_control(payload: &[u8]) -> bool {
 }
 
 /// Reads a payload whose signature was verified.
-pub(super) fn parse(payload: &[u8], link: &Link) -> Result<VerifiedControl, RecordError> {
+pub(super) fn parse(cose: &[u8], payload: &[u8], link: &Link) -> Result<VerifiedControl, RecordError> {
     let f: Fields = cbor::from_slice(payload)?;
     link.check(&f.sid, &f.from, &f.to)?;
     let kind = match f.kind.as_str() {
@@ -118,8 +126,10 @@ pub(super) fn parse(payload: &[u8], link: &Link) -> Result<VerifiedControl, Reco
         _ => return Err(RecordError::Malformed),
     };
     let numbers = [f.cseq, f.last, f.ts.as_millis()];
-    if f.cseq == 0 || f.seq != 0 || numbers.into_iter().any(|n| n > MAX_NUMBER) || !f.ack.is_in_bounds() {
+    let is_sound = f.cseq > 0 && f.seq == 0 && f.ack.is_in_bounds() && f.ack.names_unopenable_for_a_reason();
+    if !is_sound || numbers.into_iter().any(|n| n > MAX_NUMBER) {
         return Err(RecordError::Malformed);
     }
-    Ok(VerifiedControl(Control { kind, ack: f.ack, cseq: f.cseq, last: f.last, head: f.head, ts: f.ts }))
+    let control = Control { kind, ack: f.ack, cseq: f.cseq, last: f.last, head: f.head, ts: f.ts };
+    Ok(VerifiedControl { control, cose: cose.to_vec() })
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use rand_core::CryptoRng;
 
 use super::header::BodyHash;
-use super::{Ack, Control, Header, Kind, RecordError, RecordHash, RecordId, SendChain, VerifiedControl};
+use super::{Ack, Header, Kind, RecordError, RecordHash, RecordId, SendChain, VerifiedControl};
 use super::{control, cose};
 use crate::crypto::kdf::sha256;
 use crate::encoding::{Reader, Wiped, cbor, fixed_bytes, lv};
@@ -136,11 +136,9 @@ impl SignedRecord {
     }
 }
 
-impl Control {
-    /// Signs the message and gives the payload of an envelope.
-    pub fn to_payload(&self, key: &IdentityKeyPair, link: &Link) -> Wiped {
-        payload(&self.sign(key, link), &[], &[])
-    }
+/// The payload of an envelope for what [`Control::sign`] has signed.
+pub fn control_payload(cose: &[u8]) -> Wiped {
+    payload(cose, &[], &[])
 }
 
 /// A record of the peer's chain whose signature and body hold. `Debug` leaves the body out.
@@ -216,7 +214,7 @@ pub fn open(payload: &[u8], link: &Link, pinned: &PinnedKey) -> Result<Inbound, 
         if !beside.is_empty() {
             return Err(RecordError::Malformed);
         }
-        return control::parse(signed, link).map(|c| Inbound::Control(Box::new(c)));
+        return control::parse(cose, signed, link).map(|c| Inbound::Control(Box::new(c)));
     }
     let header = Header::decode(signed)?;
     link.check(&header.sid, &header.from, &header.to)?;
@@ -260,7 +258,7 @@ fn body_of(header: &Header, beside: &[u8]) -> Result<Option<(Salt, Vec<u8>)>, Re
     Ok(Some((Salt::from_bytes(*salt), body.to_vec())))
 }
 
-fn payload(cose: &[u8], salt: &[u8], body: &[u8]) -> Wiped {
+pub(super) fn payload(cose: &[u8], salt: &[u8], body: &[u8]) -> Wiped {
     // A length takes at most 4 bytes.
     Wiped::with_capacity(1 + 4 + cose.len() + salt.len() + body.len(), |out| {
         out.push(RECORD);

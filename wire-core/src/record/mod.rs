@@ -12,6 +12,8 @@
 //! Control messages ([`Control`]) carry acknowledgements; they are signed the same way but stand
 //! outside the chain, so that the last acknowledgement needs none itself.
 //!
+//! [`log`] is the same, of both sides, as a file for a third party.
+//!
 //! Signed form: untagged COSE_Sign1 (RFC 9052) with Ed25519 over strict deterministic CBOR.
 
 mod ack;
@@ -21,6 +23,7 @@ mod cose;
 mod error;
 mod header;
 mod id;
+pub mod log;
 mod message;
 
 pub use ack::{Ack, Except, MAX_EXCEPT, MAX_MISSING, MAX_UNOPENABLE, Reason, SeqRange};
@@ -29,7 +32,9 @@ pub use control::{Control, ControlKind, VerifiedControl};
 pub use error::RecordError;
 pub use header::{Header, Kind, MAX_CONTENT_TYPE};
 pub use id::{ParseRecordIdError, RecordHash, RecordId};
-pub use message::{Draft, Inbound, Link, MAX_BODY, Salt, SignedRecord, VerifiedRecord, open};
+pub use message::{
+    Draft, Inbound, Link, MAX_BODY, Salt, SignedRecord, VerifiedRecord, control_payload, open,
+};
 
 #[cfg(test)]
 mod tests;

@@ -127,14 +127,20 @@ fn control_messages_stand_outside_the_chain() {
     ack.except.push(Except { range: SeqRange { from: 1, to: 1 }, reason: Reason::Poison });
     let control =
         Control { kind: ControlKind::Status, ack, cseq: 5, last: 0, head: pair.chain.head, ts: NOW };
-    let payload = control.to_payload(pair.alice.key(), &pair.alices());
+    let payload = control_payload(&control.sign(pair.alice.key(), &pair.alices()));
     let Inbound::Control(got) = pair.hear(&payload).unwrap() else { panic!("a record") };
     assert_eq!(*got.get(), control);
     let mut longer = payload.to_vec();
     longer.push(0);
     assert_eq!(pair.hear(&longer), Err(RecordError::Malformed));
     let zero = Control { cseq: 0, ..control };
-    assert_eq!(pair.hear(&zero.to_payload(pair.alice.key(), &pair.alices())), Err(RecordError::Malformed));
+    let mut no_gap = Control { cseq: 6, ..zero.clone() };
+    no_gap.ack.missing.clear();
+    no_gap.ack.unopenable.push(crate::envelope::EnvelopeHash::of(b"of no use to anybody"));
+    for bad in [zero, no_gap] {
+        let payload = control_payload(&bad.sign(pair.alice.key(), &pair.alices()));
+        assert_eq!(pair.hear(&payload), Err(RecordError::Malformed));
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod clock_far_off_is_told_the_time;
 mod code_cannot_be_had;
 mod damaged_journal_is_noticed;
 mod damaged_or_newer_store_is_refused;
+mod effect_happens_once;
 mod failed_store_acknowledges_nothing;
 mod inbox_is_dropped_before_it_hands_out;
 mod invite_leaves_no_mailbox;

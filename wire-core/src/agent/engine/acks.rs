@@ -7,7 +7,7 @@ use super::{Batch, PeerRow};
 use crate::agent::error::Error;
 use crate::agent::state::Delivery;
 use crate::envelope::EnvelopeHash;
-use crate::record::{Ack, Control, ControlKind, Reason, RecordHash};
+use crate::record::{Ack, ControlKind, Reason, RecordHash, VerifiedControl};
 
 /// Sealed bytes of a range.
 pub(super) const SEALED_BYTES: &str =
@@ -29,12 +29,14 @@ pub(super) const GIVE_UP: &str =
     "UPDATE outbox AS o INDEXED BY outbox_state SET state = 7 WHERE peer = ? AND state = 0";
 
 impl Batch<'_> {
-    pub(super) fn apply_control(&mut self, p: &mut PeerRow, control: &Control) -> Result<(), Error> {
+    pub(super) fn apply_control(&mut self, p: &mut PeerRow, verified: &VerifiedControl) -> Result<(), Error> {
+        let control = verified.get();
         // The highest cseq wins: an older one has nothing to say.
         if control.cseq <= p.cseq_peer {
             return Ok(());
         }
         p.cseq_peer = control.cseq;
+        p.peer_signed = Some(verified.cose().to_vec());
         p.peer_last = p.peer_last.max(control.last);
         if control.kind == ControlKind::Status || p.peer_last > p.theirs.recv {
             p.owe_repeated_ack(self.now);

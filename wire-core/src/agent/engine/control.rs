@@ -14,7 +14,7 @@ use crate::crypto::kdf::sha256;
 use crate::encoding::cbor;
 use crate::envelope::EnvelopeHash;
 use crate::record::{
-    Ack, Control, ControlKind, Except, MAX_EXCEPT, MAX_MISSING, MAX_UNOPENABLE, Reason, SeqRange,
+    self, Ack, Control, ControlKind, Except, MAX_EXCEPT, MAX_MISSING, MAX_UNOPENABLE, Reason, SeqRange,
 };
 use crate::session::Lane;
 use crate::time::Timestamp;
@@ -126,10 +126,11 @@ impl Batch<'_> {
             head: p.own.head,
             ts: self.now,
         };
-        let payload = control.to_payload(self.engine.identity.key(), &p.link);
-        match seal(p, Lane::Ordinary, &payload) {
+        let signed = control.sign(self.engine.identity.key(), &p.link);
+        match seal(p, Lane::Ordinary, &record::control_payload(&signed)) {
             Ok(envelope) => {
                 p.cseq_own = control.cseq;
+                p.own_signed = Some(signed);
                 p.control = Some(envelope);
                 p.control_says = Some(says);
                 p.said_again(self.now);

@@ -10,6 +10,7 @@ mod acks;
 mod control;
 mod inbox;
 mod invites;
+mod log;
 mod outgoing;
 mod pairing;
 mod peer;
@@ -31,6 +32,7 @@ use crate::time::Timestamp;
 
 pub(crate) use inbox::{Handed, InboxItem};
 pub(crate) use invites::{InviteRow, InviteStep, SlotRow};
+pub(crate) use log::LogFrame;
 pub(crate) use outgoing::{After, Closing, OwnBox, Post, PostTarget};
 pub(crate) use pairing::NewPeer;
 pub(crate) use peer::{PeerKey, PeerRow, Stage};

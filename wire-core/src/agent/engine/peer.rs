@@ -109,6 +109,9 @@ pub(crate) struct PeerRow {
     pub(crate) control_due: bool,
     /// Hash of what it says, until the ratchet turns.
     pub(crate) control_says: Option<[u8; 32]>,
+    /// The newest control message of each side as it was signed: the end of the log.
+    pub(super) own_signed: Option<Vec<u8>>,
+    pub(super) peer_signed: Option<Vec<u8>>,
     /// How many records are held beyond a gap, and the bytes of their bodies, once counted.
     pub(super) held: Option<(u64, u64)>,
     /// A head of ours that the peer named rightly: it names the same again and again.
@@ -198,6 +201,8 @@ impl PeerRow {
             control: r.get("control")?,
             control_due: r.get("control_due")?,
             control_says: r.get("control_says")?,
+            own_signed: r.get("own_signed")?,
+            peer_signed: r.get("peer_signed")?,
             held: None,
             checked: None,
             status_at: r.get::<_, Option<u64>>("status_at")?.map(Timestamp::from_millis),
@@ -218,6 +223,7 @@ impl PeerRow {
                 peer_last = :peer_last, acked_at = :acked_at, ack_owed = :ack_owed,
                 said_recv = :said_recv, said_proc = :said_proc,
                 control = :control, control_due = :control_due, control_says = :control_says,
+                own_signed = :own_signed, peer_signed = :peer_signed,
                 status_at = :status_at, status_k = :status_k, to_cert = :to_cert
              WHERE id = :id",
         )?;
@@ -245,6 +251,8 @@ impl PeerRow {
             ":control": self.control,
             ":control_due": self.control_due,
             ":control_says": self.control_says,
+            ":own_signed": self.own_signed,
+            ":peer_signed": self.peer_signed,
             ":status_at": self.status_at.map(Timestamp::as_millis),
             ":status_k": self.status_k,
             ":to_cert": self.to_cert.as_bytes().as_slice(),

@@ -5,6 +5,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::log::{BROKEN_CHAIN, EQUIVOCATION};
 use super::peer::Heard;
 use super::send::Hello;
 use super::{Batch, PeerKey, PeerRow, Stage};
@@ -102,7 +103,7 @@ impl Batch<'_> {
         match record::open(&opened.payload, &p.link, &p.pinned) {
             Ok(Inbound::Control(control)) => {
                 commit(p, opened.step)?;
-                self.apply_control(p, control.get())?;
+                self.apply_control(p, &control)?;
                 Ok(Ok(()))
             }
             Ok(Inbound::Record(record)) => self.receive_record(p, opened.step, &record, arrival),
@@ -128,7 +129,7 @@ impl Batch<'_> {
             Placement::Broken => {
                 commit(p, step)?;
                 let head = p.theirs.head;
-                p.freeze(self.tx, self.now, seq, "broken chain", (record.cose(), head.as_bytes()))?;
+                p.freeze(self.tx, self.now, seq, BROKEN_CHAIN, (record.cose(), head.as_bytes()))?;
             }
             Placement::Ahead => {
                 if let Some(known) = self.stored(p.key, seq)? {
@@ -230,7 +231,7 @@ impl Batch<'_> {
                 .map_err(|_| Error::corrupt("held record"))?;
             if p.theirs.place(&record) != Placement::Next {
                 let head = p.theirs.head;
-                return p.freeze(self.tx, self.now, next, "broken chain", (&cose, head.as_bytes()));
+                return p.freeze(self.tx, self.now, next, BROKEN_CHAIN, (&cose, head.as_bytes()));
             }
             p.theirs.advance(&record);
             self.apply_record_ack(p, &record.header().ack)?;
@@ -316,7 +317,7 @@ impl Batch<'_> {
     ) -> Result<(), Error> {
         match known {
             Some((hash, cose)) if hash != record.hash() => {
-                p.freeze(self.tx, self.now, record.header().seq, "equivocation", (&cose, record.cose()))
+                p.freeze(self.tx, self.now, record.header().seq, EQUIVOCATION, (&cose, record.cose()))
             }
             Some(_) | None => Ok(()),
         }

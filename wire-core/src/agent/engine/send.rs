@@ -182,13 +182,14 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// The record that was sent with the same key. One that says something else is a mistake.
+    /// The record that was sent with the same key. One that says something else is a mistake, which is not seen
+    /// any more where the body was pruned.
     fn by_key(&self, peer: PeerKey, out: &Outgoing) -> Result<Option<(RecordId, Delivery)>, Error> {
         let Some(key) = &out.key else { return Ok(None) };
         let found = self
             .tx
             .prepare_cached(
-                "SELECT o.id, o.state, o.kind = ?3 AND r.body = ?4
+                "SELECT o.id, o.state, o.kind = ?3 AND (r.body = ?4 OR length(r.salt) = 0)
                  FROM outbox o JOIN outbox_record r ON r.n = o.n WHERE o.peer = ?1 AND o.key = ?2",
             )?
             .query_row(params![peer.0, key, out.kind.as_str(), out.body], |r| {

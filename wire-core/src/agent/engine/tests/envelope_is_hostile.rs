@@ -2,7 +2,9 @@ use super::harness::{Side, World, draft};
 use crate::agent::engine::Stage;
 use crate::encoding::cbor;
 use crate::identity::Identity;
-use crate::record::{Ack, Control, ControlKind, Draft, Kind, Link, RecordHash, SendChain, SignedRecord};
+use crate::record::{
+    self, Ack, Control, ControlKind, Draft, Kind, Link, RecordHash, SendChain, SignedRecord,
+};
 use crate::session::{Lane, SessionId};
 use crate::testing;
 use crate::tests_rng::rng;
@@ -25,7 +27,7 @@ fn control(from: &Side, change: impl FnOnce(&mut Control)) -> Vec<u8> {
         let mut c =
             Control { kind: ControlKind::Ack, ack, cseq, last: p.own.last, head: p.own.head, ts: b.now };
         change(&mut c);
-        c.to_payload(b.engine.identity.key(), &p.link)
+        record::control_payload(&c.sign(b.engine.identity.key(), &p.link))
     });
     from.forge(&payload)
 }
@@ -172,12 +174,13 @@ fn a_stub_is_excepted_as_expired_and_so_is_what_is_too_late() {
 fn absurd_numbers_in_a_control_message_break_nothing() {
     let w = World::paired();
     let max = i64::MAX as u64;
-    let range = crate::record::SeqRange { from: 1, to: max };
+    let range = record::SeqRange { from: 1, to: max };
     let page = [
         control(&w.alice, |c| c.last = max),
         control(&w.alice, |c| c.ack.missing = vec![range; 16]),
         control(&w.alice, |c| c.ts = Timestamp::from_millis(max)),
         control(&w.alice, |c| {
+            c.ack.missing = vec![range];
             c.ack.unopenable = vec![crate::envelope::EnvelopeHash::from_bytes([3; 32]); 16];
         }),
         control(&w.alice, |c| c.cseq = max),

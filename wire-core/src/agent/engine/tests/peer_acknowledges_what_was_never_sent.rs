@@ -1,7 +1,7 @@
 use super::harness::World;
 use crate::agent::engine::Stage;
 use crate::agent::error::Error;
-use crate::record::{Ack, Control, ControlKind, RecordHash};
+use crate::record::{self, Ack, Control, ControlKind, RecordHash};
 
 /// Bob, dishonest, acknowledges as he likes; what Alice thinks of it.
 fn after(change: impl FnOnce(&mut Ack)) -> (World, Stage) {
@@ -19,7 +19,7 @@ fn after(change: impl FnOnce(&mut Ack)) -> (World, Stage) {
             head: p.own.head,
             ts: b.now,
         };
-        c.to_payload(b.engine.identity.key(), &p.link)
+        record::control_payload(&c.sign(b.engine.identity.key(), &p.link))
     });
     w.alice.take(&[w.bob.forge(&payload)]);
     let stage = w.alice.stage();
