@@ -120,7 +120,7 @@ impl Case {
         deliver(&mut receiver, &first, &mut rng())?;
 
         let (key, peer) = (IdentityKeyPair::generate(&mut rng()), IdentityKeyPair::generate(&mut rng()));
-        let (own, peer) = (Root::of(&key.public()), Root::of(&peer.public()));
+        let (own, peer) = (Root::of(&key.public(), &[1; 32]), Root::of(&peer.public(), &[2; 32]));
         let link = Link { session: sender.id(), own, peer };
         let back = Link { session: sender.id(), own: peer, peer: own };
         let drafts: Vec<Draft> = (0..messages).map(|_| draft(size)).collect();

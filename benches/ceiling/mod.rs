@@ -108,7 +108,7 @@ impl Bench {
             deliver(&mut sender, &back, &mut rng())?;
         }
         let (key, peer) = (IdentityKeyPair::generate(&mut rng()), IdentityKeyPair::generate(&mut rng()));
-        let (own, peer) = (Root::of(&key.public()), Root::of(&peer.public()));
+        let (own, peer) = (Root::of(&key.public(), &[1; 32]), Root::of(&peer.public(), &[2; 32]));
         let mailbox = MailboxKeyPair::generate(&mut rng());
         let poster = SenderKeyPair::generate(&mut rng());
         Ok(Self {

@@ -42,6 +42,7 @@ Work
   cp       Copy files into a container, or out of it
   stop     End and remove containers
 Trust
+  identity Who this agent is, and a new key in the place of the present one
   revoke   End a pairing
 Serve
   relay    Serve a relay for agents to meet at
@@ -116,6 +117,17 @@ revoked: the pairing ended while it was queued, so it is not sent any more; then
 
 Example
   wire status 01K9ZQ6J5T4M2P8W7X3Y0V1N9B --wait";
+
+const ROTATE_HELP: &str = "\
+When the present key may be known to somebody else. The name and every pairing
+stay. A thief of the present key cannot do this: it takes the file next.key.
+What is sent to a peer waits until that peer has acknowledged the new key.
+
+Exit codes: 0 the new key is in force; 1 no next key here; 6 a pairing or the
+last rotation is not complete.
+
+Example
+  wire identity rotate";
 
 const SERVE_HELP: &str = "\
 Every option can stand in relay.toml under WIRE_HOME, or in the environment as
@@ -215,6 +227,10 @@ pub(crate) enum Command {
     /// End and remove containers.
     #[command(help_template = SUB_HELP, after_help = work::STOP_HELP)]
     Stop(StopArgs),
+
+    /// Who this agent is, and the keys that speak for it.
+    #[command(help_template = SUB_HELP, after_help = "Example\n  wire identity show")]
+    Identity(IdentityArgs),
 
     /// End a pairing: nothing more is sent or taken, and the peer's right to post is withdrawn.
     #[command(help_template = SUB_HELP, after_help = "Example\n  wire revoke bob")]
@@ -348,6 +364,22 @@ pub(crate) struct StatusArgs {
     /// How long to wait; without it, until it is so
     #[arg(long, value_name = "TIME", requires = "wait", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct IdentityArgs {
+    #[command(subcommand)]
+    pub(crate) command: IdentityCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IdentityCommand {
+    /// Its name, the key that speaks for it, and where the next one is.
+    #[command(help_template = SUB_HELP, after_help = "Example\n  wire identity show --json")]
+    Show,
+    /// Put the next key in the place of the present one, and tell every peer.
+    #[command(help_template = SUB_HELP, after_help = ROTATE_HELP)]
+    Rotate,
 }
 
 #[derive(Args, Debug)]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use wire_core::Agent;
 use wire_core::agent::{Delivery, InviteInfo, Message, PeerInfo, PeerState, Sent, Trouble};
 use wire_core::identity::Root;
+use wire_core::time::Timestamp;
 
 use crate::output::escape;
 
@@ -143,6 +144,11 @@ pub(crate) struct PeerDoc {
     /// Envelopes in which there was no word of it.
     rejected: u64,
     refused: Option<String>,
+    /// How often it has replaced its key, and when that was last heard.
+    rotations: u64,
+    rotated: Option<u64>,
+    /// When it was last tried with a key that it had not committed to.
+    rotation_refused: Option<u64>,
     /// Why nothing goes out to it.
     why: Option<WhyDoc>,
     pub(crate) next: Option<String>,
@@ -174,6 +180,9 @@ impl PeerDoc {
             poison: info.poison,
             rejected: info.rejected,
             refused: info.refused,
+            rotations: info.rotations,
+            rotated: info.rotated.map(Timestamp::as_millis),
+            rotation_refused: info.rotation_refused.map(Timestamp::as_millis),
             next,
         }
     }
@@ -189,6 +198,9 @@ impl PeerDoc {
         ];
         for (n, what) in counts.iter().filter(|(n, _)| *n > 0) {
             line.push_str(&format!("  {n} {what}"));
+        }
+        if self.rotation_refused.is_some() {
+            line.push_str("  somebody tried to replace its key by one that it had not committed to");
         }
         if self.awaits_verification {
             line.push_str(&format!("  compare the words: wire peers show {} --verify", self.name));
@@ -213,6 +225,10 @@ impl PeerDoc {
             format!("unconfirmed   {}", self.unacked),
         ]
         .into_iter()
+        .chain(
+            self.rotated
+                .map(|at| format!("new key       {} before it, the last {}", self.rotations, ago(at))),
+        )
         .chain(self.why.as_ref().and_then(WhyDoc::hint_line))
         .collect::<Vec<_>>()
         .join("\n")

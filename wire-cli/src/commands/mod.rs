@@ -2,6 +2,7 @@
 
 mod ask;
 mod demo;
+mod identity;
 mod inbox;
 mod join;
 mod log;
@@ -44,6 +45,9 @@ pub(crate) async fn run(ctx: &Ctx, command: Command) -> Result<u8, Failure> {
         Command::Watch(args) => ctx.with(ctx.open().await?, async |a| watch::run(ctx, a, &args).await).await,
         Command::Status(args) => {
             ctx.with(ctx.open().await?, async |a| status::run(ctx, a, &args).await).await
+        }
+        Command::Identity(args) => {
+            ctx.with(ctx.open().await?, async |a| identity::run(ctx, a, &args.command).await).await
         }
         Command::Revoke(args) => {
             ctx.with(ctx.open().await?, async |a| peers::revoke(ctx, a, &args.peer).await).await

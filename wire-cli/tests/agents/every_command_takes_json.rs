@@ -40,7 +40,7 @@ fn every_command_answers_in_json_whatever_happens() {
             std::fs::remove_dir_all(home.path().join("agents")).unwrap();
         }
     }
-    assert_eq!(seen, 22, "commands");
+    assert_eq!(seen, 24, "commands");
 }
 
 #[test]

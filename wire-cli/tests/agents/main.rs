@@ -15,6 +15,7 @@ mod disk_is_full;
 mod every_command_takes_json;
 mod hostile_text_is_escaped;
 mod invite_needs_no_common_moment;
+mod key_is_replaced;
 mod log_is_evidence;
 mod log_tells_no_secret;
 mod message_waits_for_who_is_off_line;

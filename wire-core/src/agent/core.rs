@@ -26,7 +26,7 @@ use super::transport::Transport;
 use super::unstored::{Source, Unstored};
 use super::views::{AgentInfo, RelayState};
 use super::worker::{RelayTime, Worker};
-use crate::identity::{IdentityPublic, Root};
+use crate::identity::Root;
 use crate::mailbox::Refusal;
 use crate::time::Timestamp;
 
@@ -58,7 +58,6 @@ pub struct Agent {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) root: Root,
-    pub(crate) key: IdentityPublic,
     pub(crate) store: Arc<StoreFile>,
     pub(crate) worker: Worker,
     pub(crate) transport: Arc<dyn Transport>,
@@ -117,12 +116,10 @@ impl Agent {
         .await
         .map_err(|_| Error::Internal("opening the store failed"))??;
         let root = engine.identity.root();
-        let key = engine.identity.key().public();
         let worker = Worker::start(store.clone(), engine, time.clone())?;
         let shared = Arc::new(Shared {
             config,
             root,
-            key,
             store,
             worker,
             transport,
@@ -144,7 +141,9 @@ impl Agent {
         let stop = Arc::new(Notify::new());
         let driver = tokio::spawn(Driver::new(shared.clone()).run(stop.clone()));
         let running = Running { stop, driver: Mutex::new(Some(driver)) };
-        Ok(Self { shared, _running: Arc::new(running) })
+        let agent = Self { shared, _running: Arc::new(running) };
+        agent.settle_next_key().await?;
+        Ok(agent)
     }
 
     /// The local name.
@@ -162,7 +161,6 @@ impl Agent {
         AgentInfo {
             name: self.name().to_owned(),
             root: self.shared.root,
-            key: self.shared.key,
             relay: self.shared.config.relay().as_str().to_owned(),
             folder: self.shared.config.folder(),
             next_key_here: nextkey::is_here(self.shared.store.dir()),

@@ -6,6 +6,7 @@ use super::relay_url::{PeerRelayError, RelayUrlError};
 use super::state::Delivery;
 use super::store::StoreError;
 use super::transport::TransportError;
+use crate::identity::StatementError;
 use crate::mailbox::Refusal;
 use crate::pairing::{CodeError, LinkError, PairingError};
 
@@ -121,6 +122,24 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// The key was replaced before, and these peers have not acknowledged that yet.
+    #[error("the last rotation is not over: {} must acknowledge it first", peers.join(", "))]
+    RotationUnderWay {
+        /// Their local names.
+        peers: Vec<String>,
+    },
+    /// Pairings that are under way were begun with the present key.
+    #[error("a pairing is under way: {}", peers.join(", "))]
+    PairingUnderWay {
+        /// Their local names.
+        peers: Vec<String>,
+    },
+    /// The key that may replace the present one is not here.
+    #[error("the next key is not beside the store")]
+    NextKeyAway,
+    /// An identity cannot be rotated any further, or not by this key.
+    #[error("the identity cannot be rotated: {0}")]
+    Rotation(StatementError),
     /// No record with this id.
     #[error("no such message")]
     UnknownMessage,
@@ -199,6 +218,8 @@ impl Error {
             Self::Pairing(_) => "wrong_code",
             Self::SessionFrozen { .. } => "session_frozen",
             Self::UnknownMessage | Self::Settled { .. } => "usage",
+            Self::RotationUnderWay { .. } | Self::PairingUnderWay { .. } => "refused",
+            Self::NextKeyAway | Self::Rotation(_) => "no_next_key",
             Self::WaitOver => "wait_over",
             Self::NotText => "not_text",
             Self::Closed => "closed",
@@ -240,6 +261,14 @@ impl Error {
             Self::Settled { .. } => "nothing was changed; to answer it all the same: wire send --re ID",
             Self::Backpressure { .. } => "wait until the peer has fetched what is under way",
             Self::TooLarge { .. } => "send a shorter body",
+            Self::RotationUnderWay { .. } => {
+                "they have to come on line; one that never will has to be revoked first: wire revoke PEER"
+            }
+            Self::PairingUnderWay { .. } => {
+                "complete it first, or end it: wire peers shows it, wire revoke PEER ends it"
+            }
+            Self::NextKeyAway => "put the file next.key back beside the store for the rotation",
+            Self::Rotation(_) => "make a new identity and pair again",
             Self::WaitOver => "what was waited for goes on; ask for it again later",
             Self::BadCode(_) => "read it again on the other side's screen; nothing was sent anywhere",
             Self::BadLink(_) => "copy the whole link once more; nothing was sent anywhere",
@@ -266,7 +295,10 @@ impl Error {
             Self::Store(e) => e.is_transient(),
             Self::Transport(e) => e.is_transient(),
             Self::Relay(refusal) => refusal.is_transient(),
-            Self::Backpressure { .. } | Self::WaitOver | Self::Database(DatabaseError::Busy) => true,
+            Self::Backpressure { .. }
+            | Self::WaitOver
+            | Self::RotationUnderWay { .. }
+            | Self::Database(DatabaseError::Busy) => true,
             _ => false,
         }
     }

@@ -8,14 +8,64 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use super::error::Error;
 use super::store::{NEXT_KEY_FILE, StoreError};
 use crate::identity::NextKey;
 
+/// The key after the next one, until the rotation that makes it the next one is committed.
+const AFTER_FILE: &str = "next.key.new";
+
 /// Writes the seed, 0600 and on the disk when this returns. A file left by an agent that was never
 /// committed is replaced.
 pub(super) fn write(folder: &Path, key: &NextKey) -> Result<(), Error> {
-    let path = folder.join(NEXT_KEY_FILE);
+    write_as(folder, NEXT_KEY_FILE, key)
+}
+
+/// Writes the key after the next one, beside that.
+pub(super) fn write_after(folder: &Path, key: &NextKey) -> Result<(), Error> {
+    write_as(folder, AFTER_FILE, key)
+}
+
+/// The next key; none if it is not here.
+pub(super) fn read(folder: &Path) -> Result<Option<NextKey>, Error> {
+    read_as(folder, NEXT_KEY_FILE)
+}
+
+/// Whether a rotation has left its file.
+pub(super) fn is_unsettled(folder: &Path) -> bool {
+    fs::symlink_metadata(folder.join(AFTER_FILE)).is_ok()
+}
+
+/// Gives that file its name if the identity commits to the key in it; if not, the rotation never happened.
+pub(super) fn settle(folder: &Path, next_digest: &[u8; 32]) -> Result<(), Error> {
+    let Some(after) = read_as(folder, AFTER_FILE)? else { return Ok(()) };
+    let path = folder.join(AFTER_FILE);
+    let settled = if after.digest() == *next_digest {
+        fs::rename(&path, folder.join(NEXT_KEY_FILE))
+    } else {
+        fs::remove_file(&path)
+    };
+    settled
+        .and_then(|()| fs::File::open(folder)?.sync_all())
+        .map_err(|source| Error::Store(StoreError::Io { path, source }))
+}
+
+fn read_as(folder: &Path, name: &str) -> Result<Option<NextKey>, Error> {
+    let path = folder.join(name);
+    match fs::read(&path).map(Zeroizing::new) {
+        Ok(seed) => match seed.as_slice().try_into() {
+            Ok(seed) => Ok(Some(NextKey::from_seed(seed))),
+            Err(_) => Err(Error::corrupt("the file of the next key")),
+        },
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::Store(StoreError::Io { path, source })),
+    }
+}
+
+fn write_as(folder: &Path, name: &str, key: &NextKey) -> Result<(), Error> {
+    let path = folder.join(name);
     let failed = |source| Error::Store(StoreError::Io { path: path.clone(), source });
     match fs::remove_file(&path) {
         Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(e)),

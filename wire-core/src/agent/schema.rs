@@ -7,7 +7,8 @@
 use super::store::Migration;
 
 /// Applied in order; the version of a store is how many were applied.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration { sql: FIRST }, Migration { sql: SIGNED }];
+pub(crate) const MIGRATIONS: &[Migration] =
+    &[Migration { sql: FIRST }, Migration { sql: SIGNED }, Migration { sql: ROTATION }];
 
 const FIRST: &str = "
 CREATE TABLE agent (
@@ -212,4 +213,13 @@ CREATE TABLE invite (
 const SIGNED: &str = "
 ALTER TABLE peer ADD COLUMN own_signed BLOB;
 ALTER TABLE peer ADD COLUMN peer_signed BLOB;
+";
+
+/// Keys that replace keys.
+const ROTATION: &str = "
+ALTER TABLE agent ADD COLUMN old_seed BLOB;         -- while a peer has not acknowledged the new one
+ALTER TABLE peer ADD COLUMN rotate_seq INTEGER;     -- our ROTATE that the peer has not acknowledged
+ALTER TABLE peer ADD COLUMN old_key BLOB;           -- the peer's, until the first word of the new one
+ALTER TABLE peer ADD COLUMN rotated INTEGER;        -- when the peer's key was replaced last
+ALTER TABLE peer ADD COLUMN rotation_refused INTEGER; -- when that was tried with another key than the next
 ";

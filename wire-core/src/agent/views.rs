@@ -8,7 +8,7 @@ use super::error::{Error, Result};
 use super::peer::Peer;
 use super::state::Delivery;
 use super::trouble::Trouble;
-use crate::identity::{IdentityPublic, Root};
+use crate::identity::Root;
 use crate::mailbox::Refusal;
 use crate::record::RecordId;
 use crate::time::Timestamp;
@@ -24,8 +24,6 @@ pub struct AgentInfo {
     pub name: String,
     /// Its name everywhere.
     pub root: Root,
-    /// The key that speaks for it today.
-    pub key: IdentityPublic,
     /// The relay that it uses.
     pub relay: String,
     /// Where its state is.
@@ -172,6 +170,12 @@ pub struct PeerInfo {
     pub rejected: u64,
     /// Why its relay did not take the last post.
     pub refused: Option<String>,
+    /// How often it has replaced its key.
+    pub rotations: u64,
+    /// When that was last heard here, in this pairing.
+    pub rotated: Option<Timestamp>,
+    /// When it, or who has its current key alone, tried to replace the key by one that it had not committed to.
+    pub rotation_refused: Option<Timestamp>,
 }
 
 impl From<PeerView> for PeerInfo {
@@ -192,6 +196,9 @@ impl From<PeerView> for PeerInfo {
             poison: v.poison,
             rejected: v.rejected,
             refused: v.refused,
+            rotations: v.rotations,
+            rotated: v.rotated,
+            rotation_refused: v.rotation_refused,
         }
     }
 }

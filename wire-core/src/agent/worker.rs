@@ -26,6 +26,8 @@ type Read = Box<dyn FnOnce(&Batch<'_>) + Send>;
 
 enum Job {
     Write(Write, Sync),
+    /// A step that no other shares a transaction with.
+    Alone(Write),
     Read(Read, Box<dyn FnOnce(Error) + Send>),
     Tidy,
     Stop(oneshot::Sender<()>),
@@ -82,6 +84,16 @@ impl Worker {
         self.submit_with(Sync::Own, step).await.map_err(|_| Error::Closed)?
     }
 
+    /// [`write`](Self::write) with no other step in the same transaction.
+    pub(crate) async fn write_alone<T: Send + 'static>(
+        &self,
+        step: impl FnOnce(&mut Batch<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (job, told) = job(step);
+        let _ = self.jobs.send(Job::Alone(job));
+        told.await.map_err(|_| Error::Closed)?
+    }
+
     /// Queues a step without waiting for it.
     pub(crate) fn submit<T: Send + 'static>(
         &self,
@@ -96,14 +108,7 @@ impl Worker {
         sync: Sync,
         step: impl FnOnce(&mut Batch<'_>) -> Result<T, Error> + Send + 'static,
     ) -> oneshot::Receiver<Result<T, Error>> {
-        let (tell, told) = oneshot::channel();
-        let job: Write = Box::new(move |batch| {
-            let outcome = batch.map_err(Error::again).and_then(|batch| batch.step(step));
-            Box::new(move |committed: Result<(), Error>| {
-                // Nobody may be waiting any more; the step stands all the same.
-                let _ = tell.send(committed.and(outcome));
-            })
-        });
+        let (job, told) = job(step);
         let _ = self.jobs.send(Job::Write(job, sync));
         told
     }
@@ -165,6 +170,21 @@ impl std::fmt::Debug for Worker {
     }
 }
 
+/// A step as a job, and where its outcome is told.
+fn job<T: Send + 'static>(
+    step: impl FnOnce(&mut Batch<'_>) -> Result<T, Error> + Send + 'static,
+) -> (Write, oneshot::Receiver<Result<T, Error>>) {
+    let (tell, told) = oneshot::channel();
+    let job: Write = Box::new(move |batch| {
+        let outcome = batch.map_err(Error::again).and_then(|batch| batch.step(step));
+        Box::new(move |committed: Result<(), Error>| {
+            // Nobody may be waiting any more; the step stands all the same.
+            let _ = tell.send(committed.and(outcome));
+        })
+    });
+    (job, told)
+}
+
 struct Run {
     store: Arc<StoreFile>,
     engine: Engine,
@@ -178,7 +198,8 @@ impl Run {
         let mut next = self.queue.blocking_recv();
         while let Some(job) = next.take() {
             match job {
-                Job::Write(first, sync) => next = self.write(first, sync),
+                Job::Write(first, sync) => next = self.write(first, sync, MAX_BATCH),
+                Job::Alone(only) => next = self.write(only, Sync::Now, 1),
                 Job::Read(look, failed) => self.look(look, failed),
                 Job::Tidy => {
                     // A reader elsewhere can put it off; the next call finds it due again.
@@ -196,12 +217,13 @@ impl Run {
         }
     }
 
-    /// Runs `first` and what else is queued in one transaction. Gives back a job that is no write.
-    fn write(&mut self, first: Write, first_sync: Sync) -> Option<Job> {
+    /// Runs `first` and what else is queued, `most` in all, in one transaction. Gives back a job that is none of
+    /// these.
+    fn write(&mut self, first: Write, first_sync: Sync, most: usize) -> Option<Job> {
         let mut sync = first_sync;
         let mut writes = vec![first];
         let mut next = None;
-        while writes.len() < MAX_BATCH {
+        while writes.len() < most {
             match self.queue.try_recv() {
                 Ok(Job::Write(w, when)) => {
                     writes.push(w);
@@ -217,9 +239,11 @@ impl Run {
         let now = self.time.now();
         let mut writes = Some(writes);
         let mut deliveries = Vec::new();
+        let engine = &mut self.engine;
         let committed = self.store.write_with(sync, |tx| {
             let before = tx.total_changes();
-            let mut batch = Batch::new(&self.engine, tx, now);
+            engine.refresh(tx)?;
+            let mut batch = Batch::new(engine, tx, now);
             deliveries.extend(writes.take().into_iter().flatten().map(|w| w(Ok(&mut batch))));
             batch.finish()?;
             // A sealed envelope that leaves and is then forgotten in a power cut looks like a clone.
@@ -240,10 +264,12 @@ impl Run {
         next
     }
 
-    fn look(&self, look: Read, failed: Box<dyn FnOnce(Error) + Send>) {
+    fn look(&mut self, look: Read, failed: Box<dyn FnOnce(Error) + Send>) {
         let now = self.time.now();
+        let engine = &mut self.engine;
         let outcome = self.store.read(|conn| {
-            look(&Batch::new(&self.engine, conn, now));
+            engine.refresh(conn)?;
+            look(&Batch::new(engine, conn, now));
             Ok::<(), Error>(())
         });
         if let Err(error) = outcome {

@@ -50,7 +50,8 @@ impl std::fmt::Debug for PinnedKey {
     }
 }
 
-/// The key that may rotate the identity. It lies in a file of its own, never inside the store.
+/// The key that may sign the identity's next statement, and signs nothing else. It lies in a file of its own, never
+/// inside the store.
 #[derive(Clone, Debug)]
 pub struct NextKey(IdentityKeyPair);
 
@@ -99,16 +100,20 @@ impl Identity {
         if key.public() == statements.current() { Ok(Self { key, statements }) } else { Err(Malformed) }
     }
 
-    /// The identity under its next key, and the key that is committed to be the one after. The old key speaks
-    /// for it no more.
+    /// The identity under a fresh key, and the key that may rotate it the next time. The old key speaks for it no
+    /// more, and `next` is of no more use.
     ///
     /// # Errors
     /// [`StatementError::Invalid`] for a key that the last statement does not commit to,
     /// [`StatementError::Full`] after [`MAX_STATEMENTS`](super::MAX_STATEMENTS) statements.
-    pub fn rotate(&self, next: NextKey, rng: &mut impl CryptoRng) -> Result<(Self, NextKey), StatementError> {
-        let after = NextKey::generate(rng);
-        let statements = self.statements.rotated(&next.0, after.digest())?;
-        Ok((Self { key: next.0, statements }, after))
+    pub fn rotate(
+        &self,
+        next: &NextKey,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Self, NextKey), StatementError> {
+        let (key, after) = (IdentityKeyPair::generate(rng), NextKey::generate(rng));
+        let statements = self.statements.rotated(key.public(), &next.0, after.digest())?;
+        Ok((Self { key, statements }, after))
     }
 
     /// The stable name.

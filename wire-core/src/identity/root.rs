@@ -11,7 +11,8 @@ use crate::encoding::fixed_bytes;
 const PREFIX: &str = "wid:";
 
 fixed_bytes!(
-    /// H("wire/id/1" ‖ first identity key): the stable name of an agent, whatever keys it has had.
+    /// H("wire/id/1" ‖ first identity key ‖ first next_digest): the stable name of an agent, whatever keys it has
+    /// had.
     ///
     /// `Display` writes `wid:` and lower-case base32, which [`FromStr`] reads back.
     Root,
@@ -19,9 +20,9 @@ fixed_bytes!(
 );
 
 impl Root {
-    /// The root of an agent whose first key is `first`.
-    pub fn of(first: &IdentityPublic) -> Self {
-        Self::from_bytes(sha256(&[b"wire/id/1", first.as_bytes()]))
+    /// The root of an agent whose first statement names the key `first` and commits to `next_digest`.
+    pub fn of(first: &IdentityPublic, next_digest: &[u8; 32]) -> Self {
+        Self::from_bytes(sha256(&[b"wire/id/1", first.as_bytes(), next_digest]))
     }
 
     /// The first six bytes, as people compare them: `7F3A-91C2-0B5D`. For display only; nothing

@@ -1,8 +1,12 @@
-//! Pre-rotation statements: each names the key of today and commits to the key of tomorrow.
+//! Pre-rotation statements: each names the key of today and commits to the one that may sign the statement after.
 //!
-//! Layout, 197 bytes: `01 ‖ root32 ‖ id32 ‖ next_digest32 ‖ serial4 ‖ prev_hash32 ‖ sig64`, signed
-//! by `id` over "wire/stmt/1" and everything before the signature. `next_digest` = H(next id);
+//! Layout, 229 bytes: `01 ‖ root32 ‖ id32 ‖ next_digest32 ‖ serial4 ‖ prev_hash32 ‖ by32 ‖ sig64`, signed by `by`
+//! over "wire/stmt/1" and everything before the signature. In the first statement `by` is `id`, and the root
+//! covers both `id` and `next_digest`; in each further one H(`by`) is the `next_digest` of the one before.
 //! `prev_hash` = H(previous statement), zero in the first.
+//!
+//! So the key that signs messages never signs a statement after the first, and there is no other first one under
+//! its root: who has it can make no second history of the identity, not even for a peer that knows an older one.
 
 use super::{IdentityKeyPair, IdentityPublic, Root};
 use crate::crypto::kdf::sha256;
@@ -10,7 +14,7 @@ use crate::encoding::Reader;
 
 const LABEL: &[u8] = b"wire/stmt/1";
 const VERSION: u8 = 1;
-const BODY_LEN: usize = 1 + 32 + 32 + 32 + 4 + 32;
+const BODY_LEN: usize = 1 + 32 + 32 + 32 + 4 + 32 + 32;
 
 /// Length of one statement in bytes.
 pub const STATEMENT_LEN: usize = BODY_LEN + 64;
@@ -41,35 +45,51 @@ pub struct Statement {
     next_digest: [u8; 32],
     serial: u32,
     prev_hash: [u8; 32],
+    by: IdentityPublic,
+}
+
+/// What a statement says, before it is signed.
+struct Draft {
+    root: Root,
+    id: IdentityPublic,
+    next_digest: [u8; 32],
+    serial: u32,
+    prev_hash: [u8; 32],
+}
+
+impl Draft {
+    fn sign(self, by: &IdentityKeyPair) -> Statement {
+        let Self { root, id, next_digest, serial, prev_hash } = self;
+        let signer = by.public();
+        let mut bytes = [0u8; STATEMENT_LEN];
+        let (body, sig) = bytes.split_at_mut(BODY_LEN);
+        let fields: [&[u8]; 7] = [
+            &[VERSION],
+            root.as_bytes(),
+            id.as_bytes(),
+            &next_digest,
+            &serial.to_be_bytes(),
+            &prev_hash,
+            signer.as_bytes(),
+        ];
+        body.copy_from_slice(&fields.concat());
+        sig.copy_from_slice(&by.sign(LABEL, &[body]));
+        Statement { bytes, root, id, next_digest, serial, prev_hash, by: signer }
+    }
 }
 
 impl Statement {
     /// The first statement of a new identity.
     pub(crate) fn first(key: &IdentityKeyPair, next_digest: [u8; 32]) -> Self {
-        Self::sign(key, Root::of(&key.public()), next_digest, 0, [0; 32])
-    }
-
-    fn sign(
-        key: &IdentityKeyPair,
-        root: Root,
-        next_digest: [u8; 32],
-        serial: u32,
-        prev_hash: [u8; 32],
-    ) -> Self {
         let id = key.public();
-        let mut bytes = [0u8; STATEMENT_LEN];
-        let (body, sig) = bytes.split_at_mut(BODY_LEN);
-        let fields: [&[u8]; 6] =
-            [&[VERSION], root.as_bytes(), id.as_bytes(), &next_digest, &serial.to_be_bytes(), &prev_hash];
-        body.copy_from_slice(&fields.concat());
-        sig.copy_from_slice(&key.sign(LABEL, &[body]));
-        Self { bytes, root, id, next_digest, serial, prev_hash }
+        let root = Root::of(&id, &next_digest);
+        Draft { root, id, next_digest, serial: 0, prev_hash: [0; 32] }.sign(key)
     }
 
     fn verify(bytes: &[u8; STATEMENT_LEN]) -> Result<Self, StatementError> {
         let statement = Self::parse(bytes)?;
         let (body, signature) = bytes.split_last_chunk().ok_or(StatementError::Malformed)?;
-        statement.id.verify(LABEL, &[body], signature).map_err(|_| StatementError::Invalid)?;
+        statement.by.verify(LABEL, &[body], signature).map_err(|_| StatementError::Invalid)?;
         Ok(statement)
     }
 
@@ -86,6 +106,7 @@ impl Statement {
             next_digest: r.array().map_err(malformed)?,
             serial: r.u32().map_err(malformed)?,
             prev_hash: r.array().map_err(malformed)?,
+            by: IdentityPublic::from_bytes(r.array().map_err(malformed)?),
         })
     }
 
@@ -128,8 +149,11 @@ impl StatementChain {
             let s = Statement::verify(raw)?;
             chain = Some(match chain {
                 None => {
-                    let fresh = s.root == Root::of(&s.id) && s.serial == 0 && s.prev_hash == [0; 32];
-                    if !fresh {
+                    let is_first = s.root == Root::of(&s.id, &s.next_digest)
+                        && s.serial == 0
+                        && s.prev_hash == [0; 32]
+                        && s.by == s.id;
+                    if !is_first {
                         return Err(StatementError::Invalid);
                     }
                     Self::of_first(s)
@@ -140,25 +164,44 @@ impl StatementChain {
         chain.ok_or(StatementError::Malformed)
     }
 
-    /// The chain and the statement after it, signed by `next`.
+    /// The chain and one more statement, as it came.
+    ///
+    /// # Errors
+    /// [`StatementError::Invalid`] for one that does not continue the chain: another key than the one that was
+    /// committed to be next.
+    pub fn extended(&self, statement: &[u8]) -> Result<Self, StatementError> {
+        if self.bytes.len() >= MAX_STATEMENTS * STATEMENT_LEN {
+            return Err(StatementError::Full);
+        }
+        let raw = statement.try_into().map_err(|_| StatementError::Malformed)?;
+        self.clone().followed_by(Statement::verify(raw)?)
+    }
+
+    /// The newest statement, as it was signed.
+    pub fn last_statement(&self) -> &[u8; STATEMENT_LEN] {
+        &self.last.bytes
+    }
+
+    /// The chain and the statement after it, for the key `id`, signed by the key that was committed to.
     pub(crate) fn rotated(
         &self,
-        next: &IdentityKeyPair,
+        id: IdentityPublic,
+        by: &IdentityKeyPair,
         next_digest: [u8; 32],
     ) -> Result<Self, StatementError> {
         if self.bytes.len() >= MAX_STATEMENTS * STATEMENT_LEN {
             return Err(StatementError::Full);
         }
         let serial = self.last.serial.saturating_add(1);
-        let statement = Statement::sign(next, self.root, next_digest, serial, self.last.hash());
-        self.clone().followed_by(statement)
+        let draft = Draft { root: self.root, id, next_digest, serial, prev_hash: self.last.hash() };
+        self.clone().followed_by(draft.sign(by))
     }
 
     fn followed_by(mut self, s: Statement) -> Result<Self, StatementError> {
         let follows = s.root == self.root
             && Some(s.serial) == self.last.serial.checked_add(1)
             && s.prev_hash == self.last.hash()
-            && sha256(&[s.id.as_bytes()]) == self.last.next_digest;
+            && sha256(&[s.by.as_bytes()]) == self.last.next_digest;
         if !follows {
             return Err(StatementError::Invalid);
         }
@@ -205,7 +248,7 @@ impl StatementChain {
         statements.iter().filter_map(|raw| Self::claimed_key(raw))
     }
 
-    /// What the key of tomorrow must hash to.
+    /// What the key that signs the next statement must hash to.
     pub fn next_digest(&self) -> [u8; 32] {
         self.last.next_digest
     }
@@ -224,12 +267,8 @@ mod tests {
 
     fn rotated() -> Vec<u8> {
         let mut rng = rng();
-        let key = IdentityKeyPair::generate(&mut rng);
-        let next = IdentityKeyPair::generate(&mut rng);
-        let first = Statement::first(&key, sha256(&[next.public().as_bytes()]));
-        let after = NextKey::generate(&mut rng);
-        let second = Statement::sign(&next, first.root, after.digest(), 1, first.hash());
-        [first.bytes, second.bytes].concat()
+        let (first, next) = Identity::generate(&mut rng);
+        first.rotate(&next, &mut rng).unwrap().0.statements().to_bytes().to_vec()
     }
 
     #[test]
@@ -246,18 +285,18 @@ mod tests {
     fn an_identity_rotates_by_its_next_key_alone_and_thirty_one_times() {
         let (first, mut next) = Identity::generate(&mut rng());
         let (_, strange) = Identity::generate(&mut rng());
-        assert_eq!(first.rotate(strange, &mut rng()).unwrap_err(), StatementError::Invalid);
+        assert_eq!(first.rotate(&strange, &mut rng()).unwrap_err(), StatementError::Invalid);
         let mut now = first.clone();
         for serial in 1..MAX_STATEMENTS as u32 {
-            let (rotated, after) = now.rotate(NextKey::from_seed(&next.seed()), &mut rng()).unwrap();
-            assert_eq!(now.rotate(after.clone(), &mut rng()).unwrap_err(), StatementError::Invalid);
+            let (rotated, after) = now.rotate(&NextKey::from_seed(&next.seed()), &mut rng()).unwrap();
+            assert_eq!(now.rotate(&after, &mut rng()).unwrap_err(), StatementError::Invalid);
             (now, next) = (rotated, after);
             let chain = StatementChain::verify(now.statements().to_bytes()).unwrap();
             assert_eq!((chain.root(), chain.serial()), (first.root(), serial));
             assert_eq!(chain.current(), now.key().public());
             assert_eq!(chain.keys().count() as u32, serial + 1);
         }
-        assert_eq!(now.rotate(next, &mut rng()).unwrap_err(), StatementError::Full);
+        assert_eq!(now.rotate(&next, &mut rng()).unwrap_err(), StatementError::Full);
     }
 
     #[test]
@@ -266,11 +305,55 @@ mod tests {
         let bytes = rotated();
         let first = StatementChain::verify(&bytes[..STATEMENT_LEN]).unwrap().last;
         let thief = IdentityKeyPair::generate(&mut rng);
-        let forged = Statement::sign(&thief, first.root, [1; 32], 1, first.hash());
+        let draft = |root, id: &IdentityKeyPair, serial, prev_hash| Draft {
+            root,
+            id: id.public(),
+            next_digest: [1; 32],
+            serial,
+            prev_hash,
+        };
+        let forged = draft(first.root, &thief, 1, first.hash()).sign(&thief);
         assert_eq!(
             StatementChain::verify(&[first.bytes, forged.bytes].concat()),
             Err(StatementError::Invalid)
         );
+    }
+
+    /// A thief of the key that signs messages wants a history that goes on with a key of its own: for a peer that
+    /// has not heard of the last rotation, or for one that knows only the name.
+    #[test]
+    fn the_key_of_today_makes_no_other_history() {
+        let mut rng = rng();
+        let (first, next) = Identity::generate(&mut rng);
+        let own = NextKey::generate(&mut rng);
+        let (second, _) = first.rotate(&next, &mut rng).unwrap();
+        let known = first.statements();
+        // The statement that made the stolen key the present one, once more, but committing to the thief's key.
+        let last = &second.statements().last;
+        let draft = |by: &IdentityKeyPair| {
+            let statement = Draft {
+                root: first.root(),
+                id: last.id,
+                next_digest: own.digest(),
+                serial: last.serial,
+                prev_hash: last.prev_hash,
+            };
+            statement.sign(by)
+        };
+        for by in [second.key(), first.key()] {
+            assert_eq!(known.extended(&draft(by).bytes), Err(StatementError::Invalid));
+        }
+        // Another beginning under the same name.
+        let other = Statement::first(first.key(), own.digest());
+        assert_ne!(other.root, first.root());
+        let renamed = Draft {
+            root: first.root(),
+            id: first.key().public(),
+            next_digest: own.digest(),
+            serial: 0,
+            prev_hash: [0; 32],
+        };
+        assert_eq!(StatementChain::verify(&renamed.sign(first.key()).bytes), Err(StatementError::Invalid));
     }
 
     #[test]

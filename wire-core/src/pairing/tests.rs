@@ -57,9 +57,9 @@ fn invite() -> (PairingSecret, Context) {
 const KNOWN: [(&str, &str); 8] = [
     ("H(M1)", "f3c18df71e3c3b4c415dfd4b2acf3cb3"),
     ("H(M2)", "ad5126423cf2658cfbda60d08cf34c41"),
-    ("H(M3)", "1ed0817be5480f42d6ebc2eaf6514b6f"),
-    ("H(M4)", "ae0d4f61980cb2011728cb2737300115"),
-    ("session id", "4591b7cfceefdb5bed6e87e3559ab80c5f3fd398894c83f3fa02c7c5fa47b7c1"),
+    ("H(M3)", "d33f49072a89ee868104f4a0d1bf50e7"),
+    ("H(M4)", "6f70ea47b6cd77088b65869beced6042"),
+    ("session id", "9a38e486d484990ff12839737fb674e6c040c08851662c789faac4c048ac6ebe"),
     ("sas", "veteran aware force lock develop"),
     ("H(rstA)", "5f80bdae4ebcb4b3deb9925a648998d4"),
     ("H(rstB)", "eee4066e7a9017ca7182a4c016b8da41"),

@@ -29,6 +29,8 @@ pub enum Kind {
     Reply,
     /// A new certificate for the sender's mailbox.
     Cert,
+    /// The sender's identity has a new key; the body is its statement.
+    Rotate,
     /// A kind that this version does not act on. It is received, and excepted as refused.
     Other(String),
 }
@@ -42,6 +44,7 @@ impl Kind {
             Self::Ask => "ask",
             Self::Reply => "reply",
             Self::Cert => "cert",
+            Self::Rotate => "rotate",
             Self::Other(text) => text,
         }
     }
@@ -61,6 +64,7 @@ impl Kind {
             "ask" => Self::Ask,
             "reply" => Self::Reply,
             "cert" => Self::Cert,
+            "rotate" => Self::Rotate,
             other => Self::Other(other.to_owned()),
         })
     }

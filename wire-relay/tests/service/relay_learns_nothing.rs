@@ -58,7 +58,7 @@ async fn run() -> Run {
         secrets.add("name", info.name.as_bytes());
         secrets.add("root", info.root.as_bytes());
         secrets.add("wid", info.root.to_string().as_bytes());
-        secrets.add("identity key", info.key.as_bytes());
+        secrets.add("identity key", agent.identity().await.unwrap().key.as_bytes());
     }
     alice.close().await;
     bob.close().await;

@@ -74,6 +74,7 @@ impl Batch<'_> {
             self.tx.prepare_cached(RECEIVED)?.execute(range)?;
             p.unacked = p.unacked.saturating_sub(sealed);
             p.peer_recv = ack.recv;
+            Self::note_rotation_heard(p);
             p.status_k = 0;
             p.status_at = (p.own.last > p.peer_recv).then(|| self.now.plus_millis(STATUS_FIRST_MS));
         }

@@ -126,7 +126,7 @@ impl Batch<'_> {
             head: p.own.head,
             ts: self.now,
         };
-        let signed = control.sign(self.engine.identity.key(), &p.link);
+        let signed = control.sign(self.engine.control_key(p), &p.link);
         match seal(p, Lane::Ordinary, &record::control_payload(&signed)) {
             Ok(envelope) => {
                 p.cseq_own = control.cseq;

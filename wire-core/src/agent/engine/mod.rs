@@ -17,6 +17,7 @@ mod peer;
 mod query;
 mod receive;
 mod relays;
+mod rotation;
 mod send;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ use zeroize::Zeroizing;
 
 use super::error::Error;
 use crate::entropy::os_rng;
-use crate::identity::{Identity, NextKey, StatementChain};
+use crate::identity::{Identity, IdentityKeyPair, NextKey, StatementChain};
 use crate::time::Timestamp;
 
 pub(crate) use inbox::{Handed, InboxItem};
@@ -45,6 +46,8 @@ pub(crate) use send::Outgoing;
 #[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) identity: Identity,
+    /// The key before, while a peer has not acknowledged the new one.
+    old: Option<IdentityKeyPair>,
     store_key: StoreKey,
 }
 
@@ -58,18 +61,20 @@ impl Engine {
     /// The identity in the store, which has one from its first moment on.
     pub(crate) fn load(conn: &Connection) -> Result<Self, Error> {
         let row = conn
-            .query_row("SELECT seed, statements, store_key FROM agent", [], |r| {
+            .query_row("SELECT seed, statements, store_key, old_seed FROM agent", [], |r| {
                 Ok((
                     Zeroizing::new(r.get::<_, [u8; 32]>(0)?),
                     r.get::<_, Vec<u8>>(1)?,
                     r.get::<_, [u8; 32]>(2)?,
+                    r.get::<_, Option<[u8; 32]>>(3)?.map(Zeroizing::new),
                 ))
             })
             .optional()?;
-        let (seed, statements, store_key) = row.ok_or_else(|| Error::corrupt("it has no identity"))?;
+        let (seed, statements, store_key, old) = row.ok_or_else(|| Error::corrupt("it has no identity"))?;
         let chain = StatementChain::verify(&statements).map_err(|_| Error::corrupt("identity"))?;
         let identity = Identity::from_parts(&seed, chain).map_err(|_| Error::corrupt("identity"))?;
-        Ok(Self { identity, store_key: StoreKey::from_bytes(store_key) })
+        let old = old.map(|seed| IdentityKeyPair::from_seed(&seed));
+        Ok(Self { identity, old, store_key: StoreKey::from_bytes(store_key) })
     }
 
     /// Makes an identity in a new store, and gives its next key to `keep`, which must have written it to its
@@ -83,7 +88,7 @@ impl Engine {
         let store_key = StoreKey::random(&mut os_rng());
         keep(&next)?;
         tx.execute(
-            "INSERT INTO agent VALUES (1, ?, ?, ?, ?)",
+            "INSERT INTO agent (id, seed, statements, store_key, created) VALUES (1, ?, ?, ?, ?)",
             params![
                 identity.key().seed().as_slice(),
                 identity.statements().to_bytes(),
@@ -155,7 +160,8 @@ impl<'t> Batch<'t> {
         for key in owed {
             self.with_peer(key, Self::seal_owed)?;
         }
-        self.flush()
+        self.flush()?;
+        self.forget_old_key()
     }
 
     /// Whether a step sealed anything. Such a transaction has to be on the disk before others see it.

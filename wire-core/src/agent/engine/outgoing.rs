@@ -23,11 +23,11 @@ const MAX_KEEP_MS: u64 = 60 * 24 * 3_600_000;
 /// Peers with something to post.
 pub(super) const UNPOSTED: &str = "SELECT id FROM peer p WHERE state <= 1 AND (control_due = 1
     OR EXISTS (SELECT 1 FROM outbox o INDEXED BY outbox_state
-               WHERE o.peer = p.id AND o.state = 0 AND o.size > 0))";
-/// The first that a peer has not been posted.
+               WHERE o.peer = p.id AND o.state = 0 AND o.size > 0 AND (p.rotate_seq IS NULL OR o.seq <= p.rotate_seq)))";
+/// The first that a peer has not been posted, up to the ROTATE that it has to acknowledge first.
 pub(super) const NEXT_POST: &str = "SELECT o.seq, o.env_hash, e.bytes
     FROM outbox o INDEXED BY outbox_state CROSS JOIN outbox_envelope e ON e.n = o.n
-    WHERE o.peer = ? AND o.state = 0 ORDER BY o.seq LIMIT ?";
+    WHERE o.peer = ? AND o.state = 0 AND o.seq <= ? ORDER BY o.seq LIMIT ?";
 /// Whether time has brought something.
 pub(super) const TIME_DUE: &str = "SELECT 1 FROM peer
     WHERE (state <= 1 AND own_last > peer_recv AND status_at <= ?1) OR (state = 0 AND deadline <= ?1)
@@ -108,7 +108,8 @@ impl Batch<'_> {
         let row = self
             .tx
             .prepare_cached(
-                "SELECT to_url, to_cert, to_seed, iif(control_due, control, NULL) FROM peer WHERE id = ? AND state <= 1",
+                "SELECT to_url, to_cert, to_seed, iif(control_due, control, NULL),
+                    coalesce(rotate_seq, 0x7fffffffffffffff) FROM peer WHERE id = ? AND state <= 1",
             )?
             .query_row([peer.0], |r| {
                 Ok((
@@ -116,15 +117,16 @@ impl Batch<'_> {
                     r.get::<_, Vec<u8>>(1)?,
                     r.get::<_, [u8; 32]>(2)?,
                     r.get::<_, Option<Vec<u8>>>(3)?,
+                    r.get::<_, u64>(4)?,
                 ))
             })
             .optional()?;
-        let Some((url, cert, seed, control)) = row else { return Ok(None) };
+        let Some((url, cert, seed, control, top)) = row else { return Ok(None) };
         let mut records = Vec::new();
         let mut envelopes = Vec::new();
         let mut bytes = 0;
         let mut statement = self.tx.prepare_cached(NEXT_POST)?;
-        let mut rows = statement.query(params![peer.0, MAX_POST])?;
+        let mut rows = statement.query(params![peer.0, top, MAX_POST])?;
         while let Some(row) = rows.next()? {
             let envelope: Vec<u8> = row.get(2)?;
             bytes += envelope.len();

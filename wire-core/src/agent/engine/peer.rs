@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use crate::agent::error::Error;
-use crate::identity::{Identity, PinnedKey, Root, StatementChain};
+use crate::identity::{Identity, IdentityPublic, PinnedKey, Root, StatementChain};
 use crate::mailbox::Certificate;
 use crate::record::{Link, ReceiveChain, RecordHash, SendChain};
 use crate::session::{Session, SessionId};
@@ -119,6 +119,10 @@ pub(crate) struct PeerRow {
     pub(crate) status_at: Option<Timestamp>,
     pub(crate) status_k: u32,
     pub(crate) to_cert: Certificate,
+    /// ROTATE of ours that the peer has not acknowledged: nothing behind it is posted before.
+    pub(super) rotate_seq: Option<u64>,
+    /// The peer's key before its last rotation, for control messages that were under way.
+    pub(super) old_key: Option<PinnedKey>,
     /// Something came in, or was closed, in this batch.
     pub(super) heard: Option<Heard>,
     /// Which generation of the session is in the store, if that is known.
@@ -208,6 +212,10 @@ impl PeerRow {
             status_at: r.get::<_, Option<u64>>("status_at")?.map(Timestamp::from_millis),
             status_k: r.get("status_k")?,
             to_cert: Certificate::from_stored(&cert).map_err(|_| corrupt())?,
+            rotate_seq: r.get("rotate_seq")?,
+            old_key: r
+                .get::<_, Option<[u8; 32]>>("old_key")?
+                .map(|key| IdentityPublic::from_bytes(key).into()),
             heard: None,
             dirty: false,
             sealed: false,
@@ -224,7 +232,7 @@ impl PeerRow {
                 said_recv = :said_recv, said_proc = :said_proc,
                 control = :control, control_due = :control_due, control_says = :control_says,
                 own_signed = :own_signed, peer_signed = :peer_signed,
-                status_at = :status_at, status_k = :status_k, to_cert = :to_cert
+                status_at = :status_at, status_k = :status_k, to_cert = :to_cert, rotate_seq = :rotate_seq, old_key = :old_key
              WHERE id = :id",
         )?;
         statement.execute(named_params! {
@@ -256,6 +264,8 @@ impl PeerRow {
             ":status_at": self.status_at.map(Timestamp::as_millis),
             ":status_k": self.status_k,
             ":to_cert": self.to_cert.as_bytes().as_slice(),
+            ":rotate_seq": self.rotate_seq,
+            ":old_key": self.old_key.map(|key| *key.public().as_bytes()),
         })?;
         let generation = self.session.generation();
         if self.stored != Some(generation) {

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use super::{Batch, PeerKey, Stage};
 use crate::agent::error::Error;
 use crate::agent::state::{Delivery, Inward};
-use crate::identity::Root;
+use crate::identity::{Root, STATEMENT_LEN};
 use crate::record::RecordId;
 use crate::time::Timestamp;
 
@@ -28,6 +28,9 @@ pub(crate) struct PeerView {
     pub(crate) poison: u64,
     pub(crate) rejected: u64,
     pub(crate) refused: Option<String>,
+    pub(crate) rotations: u64,
+    pub(crate) rotated: Option<Timestamp>,
+    pub(crate) rotation_refused: Option<Timestamp>,
 }
 
 /// A record that we sent, as it is shown.
@@ -49,7 +52,8 @@ const PEER: &str =
     p.own_last - p.peer_recv,
     (SELECT count(*) FROM inbox i WHERE i.peer = p.id AND i.state IN (1, 2)),
     (SELECT count(*) FROM quarantine q WHERE q.peer = p.id), p.to_refused,
-    (SELECT count(*) FROM inbox i WHERE i.peer = p.id AND i.state = 6)
+    (SELECT count(*) FROM inbox i WHERE i.peer = p.id AND i.state = 6),
+    length(p.statements), p.rotated, p.rotation_refused
     FROM peer p";
 
 /// Records that are not final, newest first. The peers come first, for what is final is much more.
@@ -76,6 +80,9 @@ impl PeerView {
             rejected: r.get(13)?,
             refused: r.get(14)?,
             poison: r.get(15)?,
+            rotations: (r.get::<_, u64>(16)? / STATEMENT_LEN as u64).saturating_sub(1),
+            rotated: r.get::<_, Option<u64>>(17)?.map(Timestamp::from_millis),
+            rotation_refused: r.get::<_, Option<u64>>(18)?.map(Timestamp::from_millis),
         };
         Ok((view, r.get(4)?))
     }

@@ -100,7 +100,7 @@ impl Batch<'_> {
             Err(OpenError::TamperedDuplicate) => return Ok(Err(Reject::Because("tampered"))),
             Err(_) => return Ok(Err(Reject::Because("envelope"))),
         };
-        match record::open(&opened.payload, &p.link, &p.pinned) {
+        match self.open_signed(p, &opened.payload) {
             Ok(Inbound::Control(control)) => {
                 commit(p, opened.step)?;
                 self.apply_control(p, &control)?;
@@ -203,6 +203,7 @@ impl Batch<'_> {
                 }
                 _ => Inward::Refused,
             }),
+            Kind::Rotate => self.take_rotation(p, body),
             Kind::Hello | Kind::Other(_) => Ok(Inward::Refused),
         }
     }

@@ -91,15 +91,21 @@ impl Batch<'_> {
         self.sign_and_seal(p, id, hello)
     }
 
-    fn sign_and_seal(&mut self, p: &mut PeerRow, id: RecordId, out: Outgoing) -> Result<(), Error> {
+    pub(super) fn sign_and_seal(
+        &mut self,
+        p: &mut PeerRow,
+        id: RecordId,
+        out: Outgoing,
+    ) -> Result<(), Error> {
         let ack = self.plain_ack(p)?;
         let kind = out.kind.as_str().to_owned();
+        let lane = if out.kind == Kind::Rotate { Lane::Reserved } else { Lane::Ordinary };
         let draft = Draft { kind: out.kind, id, re: out.re, exp: out.exp, ctype: out.ctype, body: out.body };
         let mut chain = p.own;
         let record = chain
             .sign(self.engine.identity.key(), &p.link, ack, self.now, draft, &mut os_rng())
             .map_err(|_| Error::Internal("signing failed"))?;
-        let envelope = seal(p, Lane::Ordinary, &record.to_payload())?;
+        let envelope = seal(p, lane, &record.to_payload())?;
         p.own = chain;
         p.unacked += envelope.len() as u64;
         // A record acknowledges as much as a control message would.
@@ -241,7 +247,7 @@ const VERSION: u8 = 1;
 
 impl Hello {
     fn ours() -> Self {
-        let kinds = [Kind::Hello, Kind::Msg, Kind::Ask, Kind::Reply, Kind::Cert];
+        let kinds = [Kind::Hello, Kind::Msg, Kind::Ask, Kind::Reply, Kind::Cert, Kind::Rotate];
         Self { versions: vec![VERSION], kinds: kinds.iter().map(|k| k.as_str().to_owned()).collect() }
     }
 

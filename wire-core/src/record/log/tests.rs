@@ -278,7 +278,7 @@ fn a_rotated_key_takes_over_and_does_not_give_back() {
     talk.chains[0] = SendChain::start(&SESSION);
     let one = talk.say(0, Ack::nothing(SESSION.as_bytes()), "by the first key");
     let first = talk.who[0].clone();
-    let (rotated, _) = first.rotate(next, &mut rng()).unwrap();
+    let (rotated, _) = first.rotate(&next, &mut rng()).unwrap();
     talk.who[0] = rotated;
     let two = talk.say(0, Ack::nothing(SESSION.as_bytes()), "by the second");
     let fork = talk.chains;

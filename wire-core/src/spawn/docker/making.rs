@@ -120,15 +120,18 @@ async fn check_key(docker: &Docker, spec: &ValidSpec) -> Result<(), SpawnError> 
         // Under the name before its start it is the one that is to be made.
         let is_another = labels.kind == Kind::Container && name != *spec.name();
         let is_going = matches!(inspect.state, State::Removing | State::Dead);
-        // Its maker is gone, and nobody ever started it, or it was that one's alone: a sweep finds it.
-        let until_end = labels.tied.as_ref().is_some_and(|tied| tied.until == TiedUntil::End);
-        let is_over = inspect.state == State::Created || (inspect.state == State::Exited && until_end);
-        let is_left = is_over && docker.is_left(&labels);
-        if is_another && !is_going && !is_left {
+        if is_another && !is_going && !is_left_over(docker, inspect.state, &labels) {
             return Err(SpawnError::SpecMismatch { existing: inspect.id });
         }
     }
     Ok(())
+}
+
+/// Its maker is gone, and nobody ever started it, or it was that one's alone and has ended: a sweep finds it.
+fn is_left_over(docker: &Docker, state: State, labels: &Labels) -> bool {
+    let until_end = labels.tied.as_ref().is_some_and(|tied| tied.until == TiedUntil::End);
+    let is_over = state == State::Created || (state == State::Exited && until_end);
+    is_over && docker.is_left(labels)
 }
 
 /// Nothing was made in this turn. Its note stays only as long as a container that it speaks of may be there.
@@ -254,7 +257,7 @@ async fn prepare(
                 guard.made(&made.id);
                 return Ok(Prepared::NotStarted(made, guard));
             }
-            Adopted::NeverBegun(id) => drop(docker.remove_container(spec.name().as_str(), &id).await?),
+            Adopted::Leftover(id) => drop(docker.remove_container(spec.name().as_str(), &id).await?),
         }
     }
 }
@@ -279,8 +282,8 @@ enum Adopted {
     /// Its maker went before it could start it.
     NotStarted(Made),
     /// Its maker went before it could give it its command, which comes from nobody else; or it hangs on a
-    /// maker that is not this process.
-    NeverBegun(ContainerId),
+    /// maker that is not this process; or it is what is left of one of another spec.
+    Leftover(ContainerId),
 }
 
 /// A container that has the name already.
@@ -293,6 +296,9 @@ fn adopt(
 ) -> Result<Adopted, SpawnError> {
     let Ok((name, labels)) = docker.verified(&inspect) else { return Err(SpawnError::NameTaken) };
     if labels.spec != Some(spec.digest(docker.installation().secret())) {
+        if is_left_over(docker, inspect.state, &labels) {
+            return Ok(Adopted::Leftover(inspect.id));
+        }
         return Err(SpawnError::SpecMismatch { existing: inspect.id });
     }
     let stage = turn.noted().filter(|note| note.container == inspect.id).map(|note| note.stage);
@@ -309,13 +315,13 @@ fn adopt(
             labels.tied.as_ref().is_some_and(|tied| *tied != docker.installation().tied(tied.until));
         if of_another {
             // It would be swept as that one's, perhaps before it is started here.
-            return Ok(Adopted::NeverBegun(inspect.id));
+            return Ok(Adopted::Leftover(inspect.id));
         }
         let body = request(docker, spec, &labels, volume, docker.hosts())?;
         return Ok(Adopted::NotStarted(Made { id: inspect.id, body }));
     }
     if stage == Some(Stage::Started) {
-        return Ok(Adopted::NeverBegun(inspect.id));
+        return Ok(Adopted::Leftover(inspect.id));
     }
     let mut sandbox = Sandbox::found(docker.clone(), name, labels, &inspect);
     // Of what was found the end was said long ago.
@@ -373,7 +379,7 @@ async fn new(
                 };
                 match adopt(docker, spec, volume, left, turn)? {
                     Adopted::NotStarted(made) => break (made.id, made.body),
-                    Adopted::NeverBegun(id) => {
+                    Adopted::Leftover(id) => {
                         // Underway, if somebody else removes it too.
                         if docker.remove_container(pending.as_str(), &id).await? != Removed::Now {
                             tokio::time::sleep(PAUSE).await;

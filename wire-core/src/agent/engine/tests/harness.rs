@@ -15,6 +15,7 @@ use crate::agent::error::Error;
 use crate::agent::schema::MIGRATIONS;
 use crate::agent::state::{Delivery, Inward};
 use crate::agent::store::StoreFile;
+use crate::identity::NextKey;
 use crate::mailbox::{
     Certificate, Cursor, Incarnation, MailboxId, MailboxKeyPair, Quota, RelayId, SenderKeyPair, Verdict,
 };
@@ -35,6 +36,8 @@ pub(super) const KEEP_MS: u64 = 30 * 24 * 3_600_000;
 pub(super) struct Side {
     store: Option<StoreFile>,
     engine: Engine,
+    /// The key that may replace the present one.
+    next: NextKey,
     dir: PathBuf,
     _parent: TempDir,
     name: &'static str,
@@ -50,11 +53,17 @@ impl Side {
         let dir = parent.path().canonicalize().unwrap().join(name);
         let store = StoreFile::open(&dir, MIGRATIONS).unwrap();
         let now = Timestamp::from_millis(1_800_000_000_000);
-        store.write(|tx| Engine::create(tx, now, |_| Ok(()))).unwrap();
+        let mut next = None;
+        let keep = |key: &NextKey| {
+            next = Some(key.clone());
+            Ok(())
+        };
+        store.write(|tx| Engine::create(tx, now, keep)).unwrap();
         let engine = store.read(Engine::load).unwrap();
         Self {
             store: Some(store),
             engine,
+            next: next.unwrap(),
             dir,
             _parent: parent,
             name,
@@ -83,6 +92,22 @@ impl Side {
 
     pub(super) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Puts the next key in the place of the present one.
+    pub(super) fn rotate(&mut self) -> Result<usize, Error> {
+        let (rotated, after) = self.engine.identity.rotate(&self.next, &mut rng()).unwrap();
+        let told = self.write(|b| b.rotate(&rotated))?;
+        self.next = after;
+        self.refresh();
+        Ok(told)
+    }
+
+    /// What every transaction begins with.
+    pub(super) fn refresh(&mut self) {
+        let store = self.store.take().unwrap();
+        store.read(|conn| self.engine.refresh(conn)).unwrap();
+        self.store = Some(store);
     }
 
     pub(super) fn store(&self) -> &StoreFile {

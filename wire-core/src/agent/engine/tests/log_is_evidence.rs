@@ -7,7 +7,7 @@ use crate::record::log::{LogLine, LogReport, LogVerifier, Side};
 
 impl Agent {
     /// All lines, as [`LogReader`](crate::agent::LogReader) gives them.
-    fn log(&self) -> Vec<LogLine> {
+    pub(super) fn log(&self) -> Vec<LogLine> {
         self.read(|b| {
             let frame = b.log_frame(self.key())?;
             let mut lines = vec![frame.head];

@@ -17,6 +17,7 @@ mod envelopes_come_out_of_order;
 mod field_is_out_of_bounds;
 mod hello_comes_both_ways;
 mod invite_is_over;
+mod key_is_replaced;
 mod log_is_evidence;
 mod message_goes_each_way;
 mod name_is_taken;

@@ -58,7 +58,7 @@ fn a_post_is_found_by_its_state() {
     let w = World::paired();
     for sql in [outgoing::UNPOSTED, outgoing::NEXT_POST] {
         let plan = plan(&w, sql);
-        let by_state = |l: &String| l.contains("SEARCH o USING INDEX outbox_state (peer=? AND state=?)");
+        let by_state = |l: &String| l.contains("SEARCH o USING INDEX outbox_state (peer=? AND state=?");
         assert!(plan.iter().any(by_state), "{plan:#?}");
     }
 }

@@ -19,8 +19,8 @@ mod tests;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -133,6 +133,8 @@ pub(crate) enum Begin {
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     asks: mpsc::UnboundedSender<Ask>,
+    /// Why the task has ended, when it has.
+    away: Arc<OnceLock<task::Away>>,
     readings: Arc<AtomicU32>,
     beats: bool,
 }
@@ -141,6 +143,7 @@ pub(crate) struct Session {
 #[derive(Clone, Debug)]
 pub(crate) struct WeakSession {
     asks: mpsc::WeakUnboundedSender<Ask>,
+    away: Arc<OnceLock<task::Away>>,
     readings: Arc<AtomicU32>,
     beats: bool,
 }
@@ -149,7 +152,8 @@ impl WeakSession {
     /// The session, if somebody still has it and it has not ended by itself.
     pub(crate) fn upgrade(&self) -> Option<Session> {
         let asks = self.asks.upgrade()?;
-        let session = Session { asks, readings: Arc::clone(&self.readings), beats: self.beats };
+        let (away, readings) = (Arc::clone(&self.away), Arc::clone(&self.readings));
+        let session = Session { asks, away, readings, beats: self.beats };
         session.is_open().then_some(session)
     }
 }
@@ -166,19 +170,21 @@ impl Session {
     ) -> Result<(Self, Vec<u8>), ExecError> {
         let (asks, inbox) = mpsc::unbounded_channel();
         let (ready, answer) = oneshot::channel();
-        let task = task::Task::new(Box::new(dial), token, beat, inbox);
+        let away = Arc::<OnceLock<_>>::default();
+        let task = task::Task::new(Box::new(dial), token, beat, inbox, Arc::clone(&away));
         #[expect(
             clippy::disallowed_methods,
             reason = "the session's one task; it ends with the last handle"
         )]
         tokio::spawn(task.run(io, begin, ready));
         let evidence = answer.await.map_err(|_| ExecError::Shim("its connection broke at once".into()))??;
-        Ok((Self { asks, readings: Arc::default(), beats: beat.is_some() }, evidence))
+        Ok((Self { asks, away, readings: Arc::default(), beats: beat.is_some() }, evidence))
     }
 
     pub(crate) fn downgrade(&self) -> WeakSession {
         let asks = self.asks.downgrade();
-        WeakSession { asks, readings: Arc::clone(&self.readings), beats: self.beats }
+        let (away, readings) = (Arc::clone(&self.away), Arc::clone(&self.readings));
+        WeakSession { asks, away, readings, beats: self.beats }
     }
 
     /// Whether anybody hears what is asked.
@@ -196,9 +202,11 @@ impl Session {
         Reading(self.readings.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Asks; when the task has ended nobody hears it, and the events' channel closes.
+    /// Asks; when the task has ended, the answer is why.
     pub(crate) fn ask(&self, ask: Ask) {
-        drop(self.asks.send(ask));
+        if let (Err(mpsc::error::SendError(ask)), Some(away)) = (self.asks.send(ask), self.away.get()) {
+            away.answer(ask);
+        }
     }
 
     /// Asks for the one answer.

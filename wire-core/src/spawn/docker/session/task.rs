@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "an adapter: it waits between two dials, and beats")]
 
 use std::io;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -31,6 +32,8 @@ pub(super) struct Task {
     token: Token,
     beat: Option<Duration>,
     inbox: mpsc::UnboundedReceiver<Ask>,
+    /// For who asks when nobody takes it from the inbox any more.
+    away: Arc<OnceLock<Away>>,
     book: Book,
 }
 
@@ -44,7 +47,8 @@ enum Broken {
 }
 
 /// Why there is no further connection.
-enum Away {
+#[derive(Debug)]
+pub(super) enum Away {
     /// The container has ended, like this.
     Gone(Exit),
     /// It, or the engine, cannot be reached.
@@ -58,13 +62,21 @@ impl Away {
             Self::Lost(why) => EngineError::Unreachable(why.clone().into()).into(),
         }
     }
-}
 
-impl Away {
     fn outcome(&self) -> Outcome {
         match self {
             Self::Gone(exit) => Outcome::ContainerGone(exit.clone()),
             Self::Lost(why) => Outcome::Lost { why: why.clone() },
+        }
+    }
+
+    /// Answers what was asked too late.
+    pub(super) fn answer(&self, ask: Ask) {
+        if let Ask::Request { answer, .. } = ask {
+            drop(answer.send(Err(self.error())));
+        } else if let Ask::Exec { reader, .. } | Ask::Attach { reader, .. } = ask {
+            let ended = ExecEvent::Ended { outcome: self.outcome(), oom_seen: false };
+            drop(reader.events.send(ended));
         }
     }
 }
@@ -75,8 +87,9 @@ impl Task {
         token: Token,
         beat: Option<Duration>,
         inbox: mpsc::UnboundedReceiver<Ask>,
+        away: Arc<OnceLock<Away>>,
     ) -> Self {
-        Self { dial, token, beat, inbox, book: Book::default() }
+        Self { dial, token, beat, inbox, away, book: Book::default() }
     }
 
     pub(super) async fn run(mut self, mut io: Io, begin: Begin, ready: Ready) {
@@ -105,7 +118,7 @@ impl Task {
             tokio::time::sleep(pause).await;
             match self.again().await {
                 Ok(next) => (io, decoder) = next,
-                Err(away) => return self.refuse(&away),
+                Err(away) => return self.refuse(away).await,
             }
         }
     }
@@ -196,16 +209,12 @@ impl Task {
         Ok(())
     }
 
-    /// Answers what was asked meanwhile.
-    fn refuse(&mut self, away: &Away) {
+    /// Answers what was asked meanwhile, down to what is being sent at this moment.
+    async fn refuse(mut self, away: Away) {
+        let away = self.away.get_or_init(|| away);
         self.inbox.close();
-        while let Ok(ask) = self.inbox.try_recv() {
-            if let Ask::Request { answer, .. } = ask {
-                drop(answer.send(Err(away.error())));
-            } else if let Ask::Exec { reader, .. } | Ask::Attach { reader, .. } = ask {
-                let ended = ExecEvent::Ended { outcome: away.outcome(), oom_seen: false };
-                drop(reader.events.send(ended));
-            }
+        while let Some(ask) = self.inbox.recv().await {
+            away.answer(ask);
         }
     }
 

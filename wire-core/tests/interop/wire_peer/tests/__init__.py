@@ -1,0 +1,1 @@
+"""Tests: `python -m unittest discover -s wire_peer/tests -t .` from the folder above."""
