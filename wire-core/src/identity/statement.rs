@@ -8,7 +8,6 @@ use super::{IdentityKeyPair, IdentityPublic, Root};
 use crate::crypto::kdf::sha256;
 use crate::encoding::Reader;
 
-const LABEL: &[u8] = b"wire/stmt/1";
 const VERSION: u8 = 1;
 const BODY_LEN: usize = 1 + 32 + 32 + 32 + 4 + 32;
 
@@ -44,6 +43,8 @@ pub struct Statement {
 }
 
 impl Statement {
+    pub(crate) const LABEL: &[u8] = b"wire/stmt/1";
+
     /// The first statement of a new identity.
     pub(crate) fn first(key: &IdentityKeyPair, next_digest: [u8; 32]) -> Self {
         Self::sign(key, Root::of(&key.public()), next_digest, 0, [0; 32])
@@ -62,14 +63,14 @@ impl Statement {
         let fields: [&[u8]; 6] =
             [&[VERSION], root.as_bytes(), id.as_bytes(), &next_digest, &serial.to_be_bytes(), &prev_hash];
         body.copy_from_slice(&fields.concat());
-        sig.copy_from_slice(&key.sign(LABEL, &[body]));
+        sig.copy_from_slice(&key.sign(Self::LABEL, &[body]));
         Self { bytes, root, id, next_digest, serial, prev_hash }
     }
 
     fn verify(bytes: &[u8; STATEMENT_LEN]) -> Result<Self, StatementError> {
         let statement = Self::parse(bytes)?;
         let (body, signature) = bytes.split_last_chunk().ok_or(StatementError::Malformed)?;
-        statement.id.verify(LABEL, &[body], signature).map_err(|_| StatementError::Invalid)?;
+        statement.id.verify(Self::LABEL, &[body], signature).map_err(|_| StatementError::Invalid)?;
         Ok(statement)
     }
 

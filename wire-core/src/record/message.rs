@@ -268,7 +268,7 @@ pub(super) fn payload(cose: &[u8], salt: &[u8], body: &[u8]) -> Wiped {
     })
 }
 
-fn hash_body(salt: &[u8; Salt::LEN], body: &[u8]) -> BodyHash {
+pub(super) fn hash_body(salt: &[u8; Salt::LEN], body: &[u8]) -> BodyHash {
     BodyHash::from_bytes(sha256(&[salt, body]))
 }
 
