@@ -73,7 +73,8 @@ fn chain_of(count: usize, input: &mut Input<'_>) -> Vec<u8> {
         .concat();
         let changes = input.choice(4);
         for _ in 0..changes {
-            body[input.choice(STATEMENT_BODY)] ^= input.u8();
+            let at = input.choice(STATEMENT_BODY);
+            body[at] ^= input.u8();
         }
         let signer = if changes == 0 { serial } else { (serial + input.choice(KEYS.len())) % KEYS.len() };
         chain.extend_from_slice(&body);
@@ -141,7 +142,8 @@ pub(super) static CERTIFICATE: LazyLock<Certificate> =
 fn signed_certificate(input: &mut Input<'_>) -> Vec<u8> {
     let version = 1 ^ input.u8();
     let mut mailbox = *OWNER.public().as_bytes();
-    mailbox[input.choice(MailboxId::LEN)] ^= input.u8();
+    let at = input.choice(MailboxId::LEN);
+    mailbox[at] ^= input.u8();
     let fields: [u8; CERTIFICATE_BODY - 33] = input.array();
     let body = [&[version], mailbox.as_slice(), &fields].concat();
     let signature = OWNER.sign(Certificate::LABEL, &[&body]);

@@ -20,6 +20,8 @@ pub(super) struct Told {
     own: Vec<SignedRecord>,
     peer: Vec<SignedRecord>,
     pub(super) lines: Vec<LogLine>,
+    /// A second record of Alice that follows no first one of hers.
+    broken: LogLine,
 }
 
 pub(super) static TOLD: LazyLock<Told> = LazyLock::new(tell);
@@ -90,6 +92,7 @@ fn reordered(input: &mut Input<'_>) -> Vec<u8> {
             None if picked == TOLD.lines.len() => {
                 LogLine::End { own: input.u8().into(), peer: input.u8().into() }.to_text()
             }
+            None if picked == TOLD.lines.len() + 1 => TOLD.broken.to_text(),
             None => {
                 let coses: Vec<Vec<u8>> =
                     TOLD.own.iter().take(input.choice(4)).map(|record| record.cose.clone()).collect();
@@ -152,5 +155,11 @@ fn tell() -> Told {
     lines.push(LogLine::Control { by: Side::Peer, cose: peer });
     lines.push(LogLine::End { own: RECORDS, peer: RECORDS });
     let [own, peer] = signed;
-    Told { own, peer, lines }
+    let mut other = SendChain { last: 1, head: RecordHash::from_bytes([5; 32]) };
+    let ack = Ack::nothing(SESSION.as_bytes());
+    let id = RecordId::generate(NOW, rng);
+    let draft = Draft { kind: Kind::Msg, id, re: None, exp: None, ctype: String::new(), body: Vec::new() };
+    let broken = other.sign(ALICE.identity.key(), &links[0], ack, NOW, draft, rng).expect("it is in bounds");
+    let broken = LogLine::Record { by: Side::Own, cose: broken.cose, body: None };
+    Told { own, peer, lines, broken }
 }

@@ -31,11 +31,17 @@ pub fn offer(data: &[u8]) {
         3 => (&ALICE.identity, ALICE.identity.root()),
         _ => (&ALICE.identity, BOB.identity.root()),
     };
-    let m3 = RUN.keyed.forge(&body, signer, &mut step_rng(6), |plain| edits.edit(plain));
+    let mut framed_otherwise = false;
+    let m3 = RUN.keyed.forge(&body, signer, &mut step_rng(6), |plain| {
+        let honest = plain.clone();
+        edits.edit(plain);
+        framed_otherwise = *plain != honest;
+    });
     let Some(m3) = m3 else { return };
     let Ok(b) = responder().receive_m3(&m3, own) else { return };
     accept();
     let peer = b.peer();
+    assert!(!framed_otherwise, "another length, signature or padding");
     assert!(mode != 2 && mode != 3, "an offer of somebody else, or the own one");
     assert_eq!(peer.statements.current(), signer.key().public());
     assert_eq!(peer.certificate.sender(), peer.sender.public());

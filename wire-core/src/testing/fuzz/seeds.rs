@@ -1,6 +1,6 @@
 //! Inputs to begin with: for each target what is honest, and what lies at a boundary.
 
-use super::world::{RUN, SIGNED};
+use super::world::{ALICE, RUN, SIGNED};
 use super::{identity, log, mailbox_client, offer, record, relay, session};
 use crate::envelope::{HARD_MAX, OVERHEAD};
 use crate::mailbox::{
@@ -9,7 +9,7 @@ use crate::mailbox::{
     Rendezvous, Right, Slot, Verdict,
 };
 use crate::pairing::InviteLink;
-use crate::record::log::LogLine;
+use crate::record::{forge, log::LogLine};
 use crate::testing::{NOW, SeededRng};
 
 const LIFE: Incarnation = Incarnation::from_bytes([1; 16]);
@@ -62,7 +62,7 @@ impl Seeds {
             ("link", &link.reveal()),
             ("origin", "http://127.0.0.1:65535"),
             ("origin-v6", "https://[2001:db8::1]:443"),
-            ("root", &super::world::ALICE.identity.root().to_string()),
+            ("root", &ALICE.identity.root().to_string()),
             ("record-id", "01K9ZQ6J5T4M2P8W7X3Y0V1N9B"),
             ("challenge", "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s"),
         ] {
@@ -93,6 +93,11 @@ impl Seeds {
             self.add("record", format!("map-{n}"), &[&[2, 0], map]);
             self.add("record", format!("map-{n}-edited"), &[&[2, 1, n as u8, 0, 0, 107, 1]]);
         }
+        // One head is longer than it has to be: inside of what is signed, and outside of it.
+        self.add("record", "map-wide", &[&[2, 1, 0, 0, 0, 0, 0x16, 2, 0, 1, 1, 14]]);
+        let cose = &SIGNED.records[0].cose;
+        let wide = [&cose[..6], &[0x5a, 0, 0], &cose[7..]].concat();
+        self.add("record", "payload-wide", &[&[0], &forge::payload(&wide, &[], &[])]);
         // changed, then seq, ts, exp, recv, proc, seen, from, to; except; kind, ctype, id, salt, body.
         let numbers: [u8; 18] = [0, 2, 1, 2, 1, 1, 2, 9, 2, 3, 2, 3, 2, 3, 2, 1, 2, 4];
         let rest = [&[0, 0][..], b"\x03msg\x0atext/plain", &[8; 16], &[9; 16], b"ferry at nine"].concat();
@@ -100,7 +105,6 @@ impl Seeds {
         self.add("record", "fields-of-another", &[&[3, 2], &numbers[1..], &rest]);
         let most = [&[0, 1][..], b"\x03msg\x00", &[8; 16], &[9; 16]].concat();
         self.add("record", "fields-most-excepts", &[&[3], &numbers, &[1, 0], &most[2..]]);
-        debug_assert!(SIGNED.controls.len() == 2);
     }
 
     fn pairing(&mut self) {
@@ -125,6 +129,8 @@ impl Seeds {
         self.add("offer", "longer-than-it-needs", &[&[4, 2, 0x10, 0, 255], &[0; 255]]);
         let at =
             |field: &[u8]| offer::BODY.windows(field.len()).position(|w| w == field).expect("a field") as u16;
+        let mailbox = at(ALICE.certificate.mailbox().as_bytes());
+        self.add("offer", "another-mailbox", &[&[1, 0], &mailbox.to_be_bytes(), &[1]]);
         for (name, field, edit) in [
             ("name-that-hides", &b"alice"[..], &b"\x05\xe2\x80\xaebo"[..]),
             ("url-with-user", b"https://relay", b"\x0chttps://u@la"),
@@ -184,6 +190,7 @@ impl Seeds {
             ("refused", refused(Refusal::NotFound)),
             ("refused-stale", refused(Refusal::Stale { incarnation: LIFE, first: 1, head: u64::MAX })),
             ("refused-work", refused(Refusal::Work { challenge: [4; 16], bits: 20 })),
+            ("wide", vec![0x81, 0x18, 5]),
             ("array-without-end", b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff\x01".to_vec()),
         ];
         for (name, body) in &bodies {
@@ -220,7 +227,7 @@ impl Seeds {
                 ("late", 0, 120_000),
                 ("too-late", 0, 120_001),
             ] {
-                if signer == 0 || operation.code() <= 2 {
+                if signer <= 1 || operation.code() <= 2 {
                     let head = [&[2, operation.code(), signer][..], &u32::to_be_bytes(offset), &[0]].concat();
                     self.add("relay_requests", format!("{name}-by-{who}"), &[&head, &operation.args()]);
                 }
@@ -241,7 +248,8 @@ impl Seeds {
         self.add("log", "pruned", &[&[2, 0, 1, 1], &order[3..]]);
         self.add("log", "turned-round", &[&[2, 0, 4, 0, 1, 0, 5, 0, 2, 0, 6, 0, 3, 0, 7, 0, 8, 0, 9, 0]]);
         self.add("log", "cut", &[&[2, 0, 1, 0, 10, 1, 0]]);
-        self.add("log", "no-conflict", &[&[2, 0, 1, 0, 11, 2]]);
+        self.add("log", "no-conflict", &[&[2, 0, 1, 0, 12, 2]]);
+        self.add("log", "another-history", &[&[2, 0, 1, 0, 11, 10, 2, 0]]);
         for (name, line) in [
             ("line-doubled-member", "{\"end\":[1,1],\"end\":[1,1]}\n"),
             ("line-null", "{\"by\":\"own\",\"cose\":\"\",\"salt\":null,\"body\":null}\n"),
