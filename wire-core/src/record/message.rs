@@ -136,7 +136,7 @@ impl SignedRecord {
     }
 }
 
-/// The payload of an envelope for what [`Control::sign`] has signed.
+/// The payload of an envelope for what [`Control::sign`](super::Control::sign) has signed.
 pub fn control_payload(cose: &[u8]) -> Wiped {
     payload(cose, &[], &[])
 }
