@@ -4,7 +4,7 @@
 //! 1. A target takes any bytes, and panics if its property does not hold for them. Work is bounded.
 //! 2. Where random bytes would be refused at the first check, a target seals or signs them with fixed keys, or
 //!    changes an honest message: what is behind the check is reached too.
-//! 3. [`seeds`] are inputs to begin with, the honest ones among them. [`accepted`] counts what a target
+//! 3. `seeds` are inputs to begin with, the honest ones among them. `accepted` counts what a target
 //!    took, so that a test can tell a target that refuses everything.
 
 #![allow(
