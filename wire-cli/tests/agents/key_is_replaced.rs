@@ -24,6 +24,8 @@ fn a_new_key_is_told_and_messages_go_on() {
     let id = alice.json(&["send", "bob", "by the new key"]).0["id"].as_str().unwrap().to_owned();
     assert!(bob.texts().is_empty(), "it waits until bob has acknowledged the key");
     assert_eq!(bob.json(&["peers", "show", "alice"]).0["rotations"], 1);
+    // Alice hears that, and posts what has waited for it.
+    alice.run(&["inbox"]).ok();
     assert_eq!(alice.json(&["status", &id]).0["state"], "relayed");
     assert_eq!(bob.texts(), ["by the new key"]);
     assert_eq!(alice.json(&["identity", "show"]).0["waiting"].as_array().unwrap().len(), 0);

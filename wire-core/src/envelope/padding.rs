@@ -33,7 +33,7 @@ impl Payload {
     /// Takes an encrypted body, which `open` decrypts in place to `len4 ‖ payload ‖ zeros`. Refuses
     /// a length that does not fit, a byte of padding other than zero, and more padding than the
     /// smallest class needs.
-    pub(super) fn open(
+    pub(crate) fn open(
         body: &[u8],
         open: impl FnOnce(&mut [u8]) -> Result<(), CryptoError>,
     ) -> Result<Self, CryptoError> {

@@ -12,7 +12,6 @@ use super::{IdentityKeyPair, IdentityPublic, Root};
 use crate::crypto::kdf::sha256;
 use crate::encoding::Reader;
 
-const LABEL: &[u8] = b"wire/stmt/1";
 const VERSION: u8 = 1;
 const BODY_LEN: usize = 1 + 32 + 32 + 32 + 4 + 32 + 32;
 
@@ -73,12 +72,14 @@ impl Draft {
             signer.as_bytes(),
         ];
         body.copy_from_slice(&fields.concat());
-        sig.copy_from_slice(&by.sign(LABEL, &[body]));
+        sig.copy_from_slice(&by.sign(Statement::LABEL, &[body]));
         Statement { bytes, root, id, next_digest, serial, prev_hash, by: signer }
     }
 }
 
 impl Statement {
+    pub(crate) const LABEL: &[u8] = b"wire/stmt/1";
+
     /// The first statement of a new identity.
     pub(crate) fn first(key: &IdentityKeyPair, next_digest: [u8; 32]) -> Self {
         let id = key.public();
@@ -89,7 +90,7 @@ impl Statement {
     fn verify(bytes: &[u8; STATEMENT_LEN]) -> Result<Self, StatementError> {
         let statement = Self::parse(bytes)?;
         let (body, signature) = bytes.split_last_chunk().ok_or(StatementError::Malformed)?;
-        statement.by.verify(LABEL, &[body], signature).map_err(|_| StatementError::Invalid)?;
+        statement.by.verify(Self::LABEL, &[body], signature).map_err(|_| StatementError::Invalid)?;
         Ok(statement)
     }
 

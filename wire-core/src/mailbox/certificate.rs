@@ -8,7 +8,6 @@
 use super::{MailboxId, MailboxKeyPair, SenderId};
 use crate::encoding::Reader;
 
-const LABEL: &[u8] = b"wire/cert/1";
 const VERSION: u8 = 1;
 const BODY_LEN: usize = 1 + 32 + 32 + 4 + 4 + 4 + 8;
 
@@ -56,6 +55,8 @@ pub struct Certificate {
 }
 
 impl Certificate {
+    pub(crate) const LABEL: &[u8] = b"wire/cert/1";
+
     /// The owner of `mailbox` lets `sender` post in `epoch` under `quota`.
     pub fn issue(mailbox: &MailboxKeyPair, sender: SenderId, epoch: u32, quota: Quota) -> Self {
         let id = mailbox.public();
@@ -71,7 +72,7 @@ impl Certificate {
             &quota.bytes_per_day.to_be_bytes(),
         ];
         body.copy_from_slice(&fields.concat());
-        sig.copy_from_slice(&mailbox.sign(LABEL, &[body]));
+        sig.copy_from_slice(&mailbox.sign(Self::LABEL, &[body]));
         Self { bytes, mailbox: id, sender, epoch, quota }
     }
 
@@ -79,7 +80,7 @@ impl Certificate {
     pub fn verify(bytes: &[u8]) -> Result<Self, CertificateError> {
         let certificate = Self::parse(bytes)?;
         let (body, signature) = certificate.bytes.split_last_chunk().ok_or(CertificateError::Malformed)?;
-        certificate.mailbox.verify(LABEL, &[body], signature).map_err(|_| CertificateError::Invalid)?;
+        certificate.mailbox.verify(Self::LABEL, &[body], signature).map_err(|_| CertificateError::Invalid)?;
         Ok(certificate)
     }
 

@@ -238,6 +238,21 @@ impl SignedRequest {
         }
     }
 
+    /// Anything that `sign` puts its name to, for tests: operation and arguments that do not fit, or a signer
+    /// who is not the one that is claimed.
+    #[cfg(any(test, feature = "test-support"))]
+    pub(crate) fn forge(
+        (code, args): (u8, &[u8]),
+        (mailbox, certificate): (MailboxId, Option<Vec<u8>>),
+        time: Timestamp,
+        relay: &RelayId,
+        sign: impl FnOnce(&[u8], &[&[u8]]) -> [u8; 64],
+    ) -> Self {
+        let mut request = Self { code, mailbox, certificate, time, args: args.to_vec(), signature: [0; 64] };
+        request.signature = sign(LABEL, &request.preimage(relay).parts());
+        request
+    }
+
     /// Verifies the certificate, if there is one, and the signature, for the relay `relay`.
     pub fn verify(&self, relay: &RelayId) -> Result<Caller, Unproven> {
         match &self.certificate {

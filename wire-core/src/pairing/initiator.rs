@@ -114,7 +114,7 @@ impl Initiator {
 }
 
 impl InitiatorKeyed {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "test-support"))]
     pub(super) fn schedule(&self) -> &Schedule {
         &self.schedule
     }

@@ -78,6 +78,8 @@ mod code;
 mod display;
 mod error;
 mod established;
+#[cfg(any(test, feature = "test-support"))]
+mod forge;
 mod initiator;
 mod invite;
 mod message;

@@ -127,6 +127,24 @@ impl PeerOffer {
         })
     }
 
+    /// The body that says the same under this name, for tests.
+    #[cfg(any(test, feature = "test-support"))]
+    pub(crate) fn to_body(&self, display: Option<&str>) -> Vec<u8> {
+        let seed = self.sender.seed();
+        cbor::to_vec(&Body {
+            statements: self.statements.to_bytes(),
+            dr_pub: self.dr_pub,
+            route: Route {
+                url: &self.url,
+                relay: self.relay,
+                mailbox: self.certificate.mailbox(),
+                certificate: self.certificate.as_bytes(),
+                sender_seed: seed.as_ref(),
+            },
+            display,
+        })
+    }
+
     /// The stable name of the other side.
     pub fn root(&self) -> Root {
         self.statements.root()

@@ -58,18 +58,38 @@ impl<'a> Sealing<'a> {
     pub(super) fn seal(&self, body: &[u8], signer: &Identity, rng: &mut impl CryptoRng) -> Vec<u8> {
         let padded = padded_len(body.len());
         debug_assert!(padded.is_some());
-        let padded = padded.unwrap_or(LONG);
+        self.seal_plaintext(&self.plaintext(body, signer, padded.unwrap_or(LONG)), rng)
+    }
+
+    /// Any plaintext, for tests. `None` if it is not of one of the two lengths.
+    #[cfg(any(test, feature = "test-support"))]
+    pub(super) fn forge(
+        &self,
+        body: &[u8],
+        signer: &Identity,
+        rng: &mut impl CryptoRng,
+        tamper: impl FnOnce(&mut Vec<u8>),
+    ) -> Option<Vec<u8>> {
+        let mut plaintext = self.plaintext(body, signer, padded_len(body.len())?);
+        tamper(&mut plaintext);
+        [SHORT, LONG].contains(&plaintext.len()).then(|| self.seal_plaintext(&plaintext, rng))
+    }
+
+    fn plaintext(&self, body: &[u8], signer: &Identity, padded: usize) -> Zeroizing<Vec<u8>> {
         let signature = self.signed(body, |label, parts| signer.key().sign(label, parts));
         let mut plaintext = Zeroizing::new(Vec::with_capacity(padded));
         plaintext.extend_from_slice(&(body.len() as u32).to_be_bytes());
         plaintext.extend_from_slice(body);
         plaintext.extend_from_slice(&signature);
         plaintext.resize(padded, 0);
+        plaintext
+    }
 
+    fn seal_plaintext(&self, plaintext: &[u8], rng: &mut impl CryptoRng) -> Vec<u8> {
         let mut nonce = [0u8; NONCE_LEN];
         rng.fill_bytes(&mut nonce);
         let tag = self.mac(hmac512);
-        let sealed = aead::seal(self.box_key(), &nonce, &self.aad(), &plaintext);
+        let sealed = aead::seal(self.box_key(), &nonce, &self.aad(), plaintext);
         [tag.as_slice(), &nonce, &sealed].concat()
     }
 

@@ -136,7 +136,7 @@ impl SignedRecord {
     }
 }
 
-/// The payload of an envelope for what [`Control::sign`] has signed.
+/// The payload of an envelope for what [`Control::sign`](super::Control::sign) has signed.
 pub fn control_payload(cose: &[u8]) -> Wiped {
     payload(cose, &[], &[])
 }
@@ -268,7 +268,7 @@ pub(super) fn payload(cose: &[u8], salt: &[u8], body: &[u8]) -> Wiped {
     })
 }
 
-fn hash_body(salt: &[u8; Salt::LEN], body: &[u8]) -> BodyHash {
+pub(super) fn hash_body(salt: &[u8; Salt::LEN], body: &[u8]) -> BodyHash {
     BodyHash::from_bytes(sha256(&[salt, body]))
 }
 

@@ -21,6 +21,8 @@ mod chain;
 mod control;
 mod cose;
 mod error;
+#[cfg(any(test, feature = "test-support"))]
+pub(crate) mod forge;
 mod header;
 mod id;
 pub mod log;

@@ -1,7 +1,8 @@
-//! For tests only: repeatable randomness, paired sessions without a pairing, a dishonest peer, and what
-//! a relay gets to see.
+//! For tests only: repeatable randomness, paired sessions without a pairing, a dishonest peer, what
+//! a relay gets to see, and what holds for every input.
 //! Nothing here is a stable interface.
 
+pub mod fuzz;
 mod leaks;
 mod received;
 mod rng;
