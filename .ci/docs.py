@@ -2,6 +2,7 @@
 
 docs.py links     reads page names from standard input; every link inside the repository resolves,
                   to a file and, after `#`, to a heading of a page or a function of a source file
+docs.py attacks   counts the rows of a table of attacks, and those that no test is named for
 docs.py commands  prints the commands of a page: each line of its ```sh blocks. Blocks that only show
                   something are ```console or ```text.
 """
@@ -80,5 +81,20 @@ def commands(page):
     return 0 if found else 1
 
 
+def attacks(page):
+    rows = re.findall(r"^\| (\d+) \|(.*)", Path(page).read_text(), re.M)
+    shown = [n for n, row in rows if LINK.search(row)]
+    open_ = [n for n, row in rows if not LINK.search(row)]
+    tests = sum(len(LINK.findall(row)) for _, row in rows)
+    print(f"attacks: {len(rows)} are listed, {len(shown)} are shown by {tests} tests, open: {', '.join(open_) or 'none'}")
+    return 0 if [int(n) for n, _ in rows] == list(range(1, len(rows) + 1)) and rows else 1
+
+
 if __name__ == "__main__":
-    sys.exit(links() if sys.argv[1] == "links" else commands(sys.argv[2]))
+    match sys.argv[1]:
+        case "links":
+            sys.exit(links())
+        case "attacks":
+            sys.exit(attacks(sys.argv[2]))
+        case _:
+            sys.exit(commands(sys.argv[2]))

@@ -37,6 +37,7 @@ fn a_new_key_is_told_and_messages_go_on() {
     let (refused, exit) = alice.json(&["identity", "rotate"]);
     assert_eq!((refused["error"]["code"].as_str(), exit), (Some("no_next_key"), 1), "{refused}");
     // Neither does another's.
+    std::fs::copy(world.folder.path().join("elsewhere"), agent.join("next.key")).unwrap();
     std::fs::write(agent.join("next.key"), [7; 32]).unwrap();
     let (refused, exit) = alice.json(&["identity", "rotate"]);
     assert_eq!((refused["error"]["code"].as_str(), exit), (Some("no_next_key"), 1), "{refused}");

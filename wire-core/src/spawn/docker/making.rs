@@ -295,10 +295,12 @@ fn adopt(
     turn: &Turn,
 ) -> Result<Adopted, SpawnError> {
     let Ok((name, labels)) = docker.verified(&inspect) else { return Err(SpawnError::NameTaken) };
-    if labels.spec != Some(spec.digest(docker.installation().secret())) {
-        if is_left_over(docker, inspect.state, &labels) {
-            return Ok(Adopted::Leftover(inspect.id));
-        }
+    let is_same = labels.spec == Some(spec.digest(docker.installation().secret()));
+    // Of one that never ran more is known, below, where it is the same.
+    if is_left_over(docker, inspect.state, &labels) && !(is_same && inspect.state == State::Created) {
+        return Ok(Adopted::Leftover(inspect.id));
+    }
+    if !is_same {
         return Err(SpawnError::SpecMismatch { existing: inspect.id });
     }
     let stage = turn.noted().filter(|note| note.container == inspect.id).map(|note| note.stage);
