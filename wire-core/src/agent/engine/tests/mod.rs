@@ -30,6 +30,7 @@ mod same_key_is_sent_again;
 mod same_peer_pairs_again;
 mod sends_share_a_batch;
 mod several_claim;
+mod simulation;
 mod store_is_damaged;
 mod store_is_restored;
 mod tables_have_grown;
