@@ -6,6 +6,7 @@ mod acknowledgements_are_lost;
 mod application_fails_five_times;
 mod ask_is_answered;
 mod claimer_dies;
+mod clock_is_put_back;
 mod code_is_used_twice;
 mod deliveries_in_any_order;
 mod disk_is_full;
