@@ -3,7 +3,7 @@
 //!
 //! 1. [`schedule`] draws how hostile the relay is, how often agents die and what comes next.
 //! 2. [`world`] lets two [`agent`]s send, post, read, process, die and wait; [`relay`] lies between them.
-//! 3. The relay heals, and time goes on until everything has arrived.
+//! 3. [`healing`]: the relay is honest, and time goes on until everything has arrived.
 //! 4. [`model`] knows what should have arrived, [`invariants`] what holds after each step.
 //!
 //! `WIRE_SIM_SEED=123` runs one seed and shows what it did; `WIRE_SIM_SEEDS=100000` runs so many.
@@ -11,6 +11,7 @@
 #![expect(clippy::disallowed_methods, reason = "the seeds come from the environment")]
 
 mod agent;
+mod healing;
 mod invariants;
 mod model;
 mod relay;
@@ -45,7 +46,16 @@ fn whatever_the_relay_does_everything_arrives_once_and_in_order() {
     }
     println!("{seeds} seeds: {all:?}");
     if seeds >= SEEDS {
-        let ends = ["processed", "refused", "expired", "poison", "crashes", "power cuts", "rejected"];
+        let ends = [
+            "processed",
+            "refused",
+            "expired",
+            "poison",
+            "crashes",
+            "power cuts",
+            "rejected",
+            "received in time",
+        ];
         let reached = Mischief::ALL.iter().map(|what| format!("{what:?}"));
         for what in reached.chain(ends.map(str::to_owned)) {
             assert!(all.get(&what).is_some_and(|count| *count > 20), "it hardly comes to this: {what}");

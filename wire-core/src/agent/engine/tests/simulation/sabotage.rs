@@ -41,7 +41,7 @@ fn a_body_that_nobody_sent() {
     is_noticed(
         |w| {
             w.agents[1].damage(
-                "UPDATE inbox_record SET body = x'00' WHERE n IN (SELECT n FROM inbox WHERE state = 1 AND claimed_by IS NULL)",
+                "UPDATE inbox_record SET body = x'00' WHERE n IN (SELECT n FROM inbox WHERE state = 1 AND attempts = 0)",
             )
         },
         &["with another body"],

@@ -9,7 +9,7 @@ use super::relay::{Answer, Relay};
 use super::schedule::{Dice, Mischief, Move, Profile, pause};
 use crate::agent::engine::{Batch, Handed, InboxItem, Outgoing};
 use crate::agent::error::Error;
-use crate::agent::state::Inward;
+use crate::agent::state::{Delivery, Inward};
 use crate::agent::store::Sync;
 use crate::mailbox::Incarnation;
 use crate::record::Kind;
@@ -19,30 +19,30 @@ use crate::time::Timestamp;
 /// When the agents paired.
 const BEGIN_MS: u64 = 1_800_000_000_000;
 /// A clock is off by a day at most, either way.
-const DAY_MS: i64 = 24 * 3_600_000;
+pub(super) const DAY_MS: i64 = 24 * 3_600_000;
 
 /// How often something happened, by its name.
 pub(super) type Counts = BTreeMap<String, u64>;
 
 /// A message that the application sends again when it does not know whether it was sent.
 #[derive(Clone)]
-struct Wanted {
-    text: String,
-    exp: Option<Timestamp>,
-    keyed: bool,
+pub(super) struct Wanted {
+    pub(super) text: String,
+    pub(super) exp: Option<Timestamp>,
+    pub(super) keyed: bool,
 }
 
 pub(super) struct World {
     pub(super) agents: [Agent; 2],
     /// What each of them has said.
     pub(super) models: [Model; 2],
-    relay: Relay,
+    pub(super) relay: Relay,
     pub(super) dice: Dice,
-    profile: Profile,
-    now: u64,
-    drafts: u64,
+    pub(super) profile: Profile,
+    pub(super) now: u64,
+    pub(super) drafts: u64,
     /// Sent by a program that died, under a key.
-    again: [Vec<Wanted>; 2],
+    pub(super) again: [Vec<Wanted>; 2],
     pub(super) counts: Counts,
     /// What was decided and what came of it.
     pub(super) trace: Vec<String>,
@@ -118,14 +118,14 @@ impl World {
         invariants::check(&self.agents)
     }
 
-    fn note(&mut self, what: &str, how: impl FnOnce() -> String) {
+    pub(super) fn note(&mut self, what: &str, how: impl FnOnce() -> String) {
         *self.counts.entry(what.to_owned()).or_default() += 1;
         self.trace.push(format!("{} {}", self.now - BEGIN_MS, how()));
     }
 
     // Transactions, in which a program may die.
 
-    fn write<T>(
+    pub(super) fn write<T>(
         &mut self,
         who: usize,
         sync: Sync,
@@ -173,7 +173,7 @@ impl World {
     }
 
     /// In one transaction, in which a step may fail that has to leave nothing behind.
-    fn send_all(&mut self, who: usize, drafts: Vec<Wanted>) -> Result<(), String> {
+    pub(super) fn send_all(&mut self, who: usize, drafts: Vec<Wanted>) -> Result<(), String> {
         let key = self.agents[who].key;
         let fails = self.dice.chance(10).then(|| self.dice.index(drafts.len()));
         let outcome = self.write(who, Sync::Now, |b| {
@@ -217,7 +217,7 @@ impl World {
     }
 
     /// Posts what there is, until the relay does not take it.
-    fn post(&mut self, who: usize) -> Result<(), String> {
+    pub(super) fn post(&mut self, who: usize) -> Result<(), String> {
         for _ in 0..8 {
             let key = self.agents[who].key;
             let Some(post) = self.agents[who].read(|b| b.next_post(key)) else { return Ok(()) };
@@ -264,7 +264,7 @@ impl World {
     }
 
     /// Whether there was anything.
-    fn read_page(&mut self, who: usize, max: usize, did: &[Mischief]) -> Result<bool, String> {
+    pub(super) fn read_page(&mut self, who: usize, max: usize, did: &[Mischief]) -> Result<bool, String> {
         let before = self.agents[who].cursor();
         let page = self.relay.poll(who, before, max, self.now);
         let Some((at, last)) = page.last() else {
@@ -346,16 +346,16 @@ impl World {
     }
 
     fn close(&mut self, who: usize, item: &InboxItem, state: Inward) -> Result<(), String> {
-        let closed = self.write(who, Sync::Now, |b| b.step(|b| b.close(item.n, state)))?;
+        let closed = self.write(who, Sync::Now, |b| close_late(b, item, state))?;
         self.note("closed", || format!("{who} closes row {} as {state:?}", item.n));
         match closed.happened() {
-            Some(()) => self.models[1 - who].close(item, state),
+            Some(state) => self.models[1 - who].close(item, state),
             None => Ok(()),
         }
     }
 
     /// Time passes, and brings what it brings.
-    fn wait(&mut self, millis: u64) -> Result<(), String> {
+    pub(super) fn wait(&mut self, millis: u64) -> Result<(), String> {
         self.now += millis;
         self.note("waits", || format!("after {millis} ms"));
         for who in 0..2 {
@@ -377,136 +377,20 @@ impl World {
         }
         Ok(())
     }
+}
 
-    // The end.
-
-    /// The relay is honest from now on, and so everything arrives, however long that takes.
-    pub(super) fn heal(&mut self) -> Result<(), String> {
-        self.relay.heal(&mut self.dice);
-        self.profile.heal();
-        self.note("healed", || "the relay heals".to_owned());
-        let days = self.carry_until_received()?;
-        let most = self.counts.entry("days until all is received, at most".to_owned()).or_default();
-        *most = (*most).max(days);
-        // The last word on what was processed comes with the next that is said.
-        for _ in 0..2 {
-            for who in 0..2 {
-                let draft = Wanted { text: format!("{} {who} last", self.drafts), exp: None, keyed: false };
-                self.drafts += 1;
-                let drafts = std::mem::take(&mut self.again[who]).into_iter().chain([draft]).collect();
-                self.send_all(who, drafts)?;
-            }
-            self.carry_until_received()?;
-        }
-        self.check()
-    }
-
-    /// Carries everything both ways, and lets time pass where nothing moves.
-    fn carry_until_received(&mut self) -> Result<u64, String> {
-        let since = self.now;
-        for round in 0..60u32 {
-            self.carry()?;
-            let waits =
-                |agent: &Agent| agent.value::<bool>("SELECT own_last > peer_recv OR state = 0 FROM peer");
-            if !self.agents.iter().any(waits) {
-                return Ok((self.now - since).div_ceil(DAY_MS as u64));
-            }
-            self.wait(match round {
-                0..3 => 1_100,
-                3..8 => 61_000 << (round - 3),
-                _ => DAY_MS as u64,
-            })?;
-        }
-        Err("not everything is received, however long the relay is honest".to_owned())
-    }
-
-    fn carry(&mut self) -> Result<(), String> {
-        for _ in 0..1_000 {
-            let mut moved = false;
-            for who in 0..2 {
-                self.post(who)?;
-                while self.read_page(1 - who, 128, &[])? {
-                    moved = true;
-                }
-                moved |= self.apply_all(1 - who)?;
-            }
-            if !moved {
-                return Ok(());
-            }
-        }
-        Err("they never stop talking".to_owned())
-    }
-
-    /// The application does all that there is to do, in one transaction. Gives whether there was anything.
-    fn apply_all(&mut self, who: usize) -> Result<bool, String> {
-        let claims = std::mem::take(&mut self.agents[who].claims);
-        if claims.is_empty() && !self.agents[who].read(|b| b.has_ready()) {
-            return Ok(false);
-        }
-        let process = self.agents[who].process();
-        let mut handed = Vec::new();
-        let done = self.write(who, Sync::Now, |b| {
-            let mut closed = Vec::new();
-            let mut next = claims.into_iter();
-            loop {
-                let item = match next.next() {
-                    Some(item) => item,
-                    None => match b.step(|b| b.claim_next(&process, |other| other == process))? {
-                        Handed::Nothing => return Ok(closed),
-                        Handed::Spent(n) => {
-                            let item = b.waiting_row(n)?.ok_or(Error::UnknownMessage)?;
-                            b.step(|b| b.close(n, Inward::Poison))?;
-                            closed.push((item, Inward::Poison));
-                            continue;
-                        }
-                        Handed::Item(item) => {
-                            handed.push((*item).clone());
-                            *item
-                        }
-                    },
-                };
-                if fails(&item) {
-                    if !b.step(|b| b.give_back(&item))? {
-                        closed.push((item, Inward::Poison));
-                    }
-                } else {
-                    b.step(|b| b.close(item.n, Inward::Processed))?;
-                    closed.push((item, Inward::Processed));
-                }
-            }
-        })?;
-        for item in &handed {
-            self.models[1 - who].hand(item)?;
-        }
-        let closed = done.happened().unwrap_or_default();
-        self.note("applied", || format!("{who} is done with {} of {}", closed.len(), handed.len()));
-        for (item, state) in &closed {
-            self.models[1 - who].close(item, *state)?;
-        }
-        Ok(true)
-    }
-
-    /// What has to be so at the end.
-    pub(super) fn check_end(&mut self) -> Result<(), String> {
-        self.check()?;
-        for from in 0..2 {
-            let ends = self.models[from].check_end(&self.agents[from], &self.agents[1 - from])?;
-            for (state, count) in ends {
-                *self.counts.entry(state.to_string()).or_default() += count;
-            }
-            *self.counts.entry("envelopes".to_owned()).or_default() += self.models[from].sealed() as u64;
-        }
-        // It costs as much as all the rest.
-        if self.dice.chance(25) {
-            self.note("logs", || "the logs are verified".to_owned());
-            invariants::check_logs(&self.agents, &self.models)?;
-        }
-        Ok(())
+/// Whose claim ran out may find that the record was put aside as poison meanwhile, and is told so. Gives what
+/// it is.
+pub(super) fn close_late(b: &mut Batch<'_>, item: &InboxItem, state: Inward) -> Result<Inward, Error> {
+    match b.step(|b| b.close(item.n, state)) {
+        Ok(()) => Ok(state),
+        Err(Error::Settled { state: Delivery::Poison }) => Ok(Inward::Poison),
+        Err(error) => Err(error),
     }
 }
 
 /// Each application fails on such a message, each time.
-fn fails(item: &InboxItem) -> bool {
+pub(super) fn fails(item: &InboxItem) -> bool {
     item.body.trim_ascii_end().ends_with(b"fails")
 }
 
