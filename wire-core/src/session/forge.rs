@@ -43,4 +43,18 @@ impl Session {
         self.changed();
         sealed
     }
+
+    /// Where the sending chain stands: a second seal at one place would use a message key again.
+    #[cfg(all(test, feature = "client"))]
+    pub(crate) fn place(&self) -> SendingPlace {
+        SendingPlace { chain: self.dh.public(), n: self.send.n }
+    }
+}
+
+/// A place of a sending chain.
+#[cfg(all(test, feature = "client"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SendingPlace {
+    chain: DhPublic,
+    pub(crate) n: u32,
 }

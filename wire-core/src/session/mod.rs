@@ -50,6 +50,9 @@ pub use send::Lane;
 #[cfg(any(test, feature = "test-support"))]
 pub use forge::Forged;
 
+#[cfg(all(test, feature = "client"))]
+pub(crate) use forge::SendingPlace;
+
 use std::collections::VecDeque;
 
 use rand_core::CryptoRng;

@@ -242,8 +242,9 @@ impl PeerRow {
         }
     }
 
+    /// An answer that was given at a time yet to come was given by a clock that has been put back since.
     fn may_answer(&self, now: Timestamp) -> bool {
-        now.since(self.acked_at) >= PAUSE_MS
+        now < self.acked_at || now.since(self.acked_at) >= PAUSE_MS
     }
 
     fn said_again(&mut self, now: Timestamp) {

@@ -81,6 +81,11 @@ impl Side {
         self.clock.set(self.now().plus_millis(millis));
     }
 
+    /// Somebody sets its clock right, which was fast.
+    pub(super) fn put_back(&self, millis: i64) {
+        self.clock.set(self.now().offset_millis(-millis));
+    }
+
     /// The row of the latest pairing.
     pub(super) fn key(&self) -> PeerKey {
         self.peer.get()
