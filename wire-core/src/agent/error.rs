@@ -122,6 +122,12 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// Whoever pairs under the name of a known peer proves it by a key that this peer has replaced.
+    #[error("the other side has the name of {peer}, and a key that {peer} has replaced")]
+    StaleIdentity {
+        /// The local name of the known one.
+        peer: String,
+    },
     /// The key was replaced before, and these peers have not acknowledged that yet.
     #[error("the last rotation is not over: {} must acknowledge it first", peers.join(", "))]
     RotationUnderWay {
@@ -218,7 +224,9 @@ impl Error {
             Self::Pairing(_) => "wrong_code",
             Self::SessionFrozen { .. } => "session_frozen",
             Self::UnknownMessage | Self::Settled { .. } => "usage",
-            Self::RotationUnderWay { .. } | Self::PairingUnderWay { .. } => "refused",
+            Self::RotationUnderWay { .. } | Self::PairingUnderWay { .. } | Self::StaleIdentity { .. } => {
+                "refused"
+            }
             Self::NextKeyAway | Self::Rotation(_) => "no_next_key",
             Self::WaitOver => "wait_over",
             Self::NotText => "not_text",
@@ -263,6 +271,9 @@ impl Error {
             Self::TooLarge { .. } => "send a shorter body",
             Self::RotationUnderWay { .. } => {
                 "they have to come on line; one that never will has to be revoked first: wire revoke PEER"
+            }
+            Self::StaleIdentity { .. } => {
+                "it is an old copy of that agent, or who has stolen its old key: ask its owner before anything else"
             }
             Self::PairingUnderWay { .. } => {
                 "complete it first, or end it: wire peers shows it, wire revoke PEER ends it"

@@ -1,15 +1,37 @@
 //! What a message causes in the application's own database happens exactly once, whatever ends in between.
 
 use crate::agents::{TestRelay, pair, soon, until};
-use wire_core::Error;
 use wire_core::agent::effects::{Applied, Database, DatabaseError, Tx, Value};
-use wire_core::agent::{Delivery, Message};
+use wire_core::agent::{Delivery, Message, Peer};
+use wire_core::{Agent, Error};
 
 async fn ledger(folder: &tempfile::TempDir) -> Database {
     let database = Database::open(folder.path().join("ledger.db")).await.unwrap();
     let made = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
     made.execute_batch("CREATE TABLE IF NOT EXISTS entries (text TEXT NOT NULL)").unwrap();
     database
+}
+
+/// Two agents that are paired, and the application of the second one.
+struct Scene {
+    relay: TestRelay,
+    homes: [tempfile::TempDir; 3],
+    alice: Agent,
+    bob: Agent,
+    to_bob: Peer,
+    database: Database,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let relay = TestRelay::start().await;
+        let homes = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let alice = relay.agent(homes[0].path(), "alice").await;
+        let bob = relay.agent(homes[1].path(), "bob").await;
+        let (to_bob, _) = soon(pair(&alice, &bob)).await;
+        let database = ledger(&homes[2]).await;
+        Self { relay, homes, alice, bob, to_bob, database }
+    }
 }
 
 fn entries(folder: &tempfile::TempDir) -> Vec<String> {
@@ -25,12 +47,7 @@ fn entry(message: &Message) -> impl FnOnce(&mut Tx<'_>) -> Result<usize, Error> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn however_often_it_is_handed_out() {
-    let relay = TestRelay::start().await;
-    let homes = [(); 3].map(|()| tempfile::tempdir().unwrap());
-    let alice = relay.agent(homes[0].path(), "alice").await;
-    let bob = relay.agent(homes[1].path(), "bob").await;
-    let (to_bob, _) = soon(pair(&alice, &bob)).await;
-    let database = ledger(&homes[2]).await;
+    let Scene { relay, homes, alice, bob, to_bob, database } = Scene::new().await;
     let sent = to_bob.send("ten").await.unwrap().id;
     let message = soon(bob.inbox().next()).await.unwrap().unwrap();
 
@@ -68,12 +85,7 @@ async fn however_often_it_is_handed_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_effect_cannot_end_its_transaction_nor_use_the_agents_store() {
-    let relay = TestRelay::start().await;
-    let homes = [(); 3].map(|()| tempfile::tempdir().unwrap());
-    let alice = relay.agent(homes[0].path(), "alice").await;
-    let bob = relay.agent(homes[1].path(), "bob").await;
-    let (to_bob, _) = soon(pair(&alice, &bob)).await;
-    let database = ledger(&homes[2]).await;
+    let Scene { homes: _homes, relay: _relay, alice: _alice, bob, to_bob, database } = Scene::new().await;
     to_bob.send("ten").await.unwrap();
     let message = soon(bob.inbox().next()).await.unwrap().unwrap();
     let ended = message.with_tx(&database, |tx| Ok::<_, Error>(tx.execute("ROLLBACK", &[])?));

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::{Batch, Closing, PeerKey, PeerRow, Stage, acks};
 use crate::agent::error::Error;
 use crate::agent::state::Inward;
-use crate::identity::Root;
+use crate::identity::{Root, StatementChain};
 use crate::mailbox::MailboxKeyPair;
 use crate::pairing::{Established, PairingSecret, Rendezvous, consumed_tag};
 use crate::record::SendChain;
@@ -93,6 +93,22 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// Whoever pairs again under a known root has to know of every rotation that was heard here: a thief of a key
+    /// that was replaced does not, nor does an old copy of that agent.
+    fn check_history(&self, statements: &StatementChain) -> Result<(), Error> {
+        let mut known = self.tx.prepare_cached("SELECT name, statements FROM peer WHERE root = ?")?;
+        let mut rows = known.query([statements.root().as_bytes()])?;
+        while let Some(row) = rows.next()? {
+            if !statements
+                .to_bytes()
+                .starts_with(row.get_ref(1)?.as_blob().map_err(|_| Error::corrupt("peer"))?)
+            {
+                return Err(Error::StaleIdentity { peer: row.get(0)? });
+            }
+        }
+        Ok(())
+    }
+
     /// Commits a pending peer: session, mailboxes, and HELLO unless the SAS comes first. An earlier
     /// pairing with the same root stays in force until this one is completed.
     pub(crate) fn add_peer(&mut self, new: &NewPeer<'_>) -> Result<PeerKey, Error> {
@@ -101,6 +117,7 @@ impl Batch<'_> {
         let session_id = e.session.id();
         let session = e.session.to_bytes();
         let root = offer.statements.root();
+        self.check_history(&offer.statements)?;
         let name = self.name_for(&root, new)?;
         let deadline = new.deadline.unwrap_or(self.now.plus_millis(PENDING_MS));
         let start = SendChain::start(&session_id);

@@ -15,7 +15,7 @@ use crate::agent::error::Error;
 use crate::agent::schema::MIGRATIONS;
 use crate::agent::state::{Delivery, Inward};
 use crate::agent::store::StoreFile;
-use crate::identity::NextKey;
+use crate::identity::{Identity, NextKey};
 use crate::mailbox::{
     Certificate, Cursor, Incarnation, MailboxId, MailboxKeyPair, Quota, RelayId, SenderKeyPair, Verdict,
 };
@@ -106,6 +106,11 @@ impl Side {
         self.next = after;
         self.refresh();
         Ok(told)
+    }
+
+    /// Goes on with an identity of before, as a thief of it would.
+    pub(super) fn pose_as(&mut self, identity: Identity) {
+        self.engine.identity = identity;
     }
 
     /// What every transaction begins with.

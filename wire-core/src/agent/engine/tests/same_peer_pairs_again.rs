@@ -78,3 +78,25 @@ fn it_thaws_a_frozen_peer() {
     assert_eq!(w.alice.stage(), Stage::Paired);
     assert_eq!(w.alice.read(|b| b.find_peer("bob")).key, w.alice.key());
 }
+
+/// A thief of the old key pairs by a code that it has talked the owner out of.
+#[test]
+fn a_key_that_was_replaced_does_not_pair_again() {
+    let mut w = World::paired();
+    let old = w.alice.engine().identity.clone();
+    w.alice.rotate().unwrap();
+    w.settle();
+    w.alice.refresh();
+    let pinned = w.bob.key();
+    let new = w.alice.engine().identity.clone();
+    w.alice.pose_as(old);
+    let refused = w.pair(Wish::default(), Wish::default());
+    assert!(matches!(refused, Err(Error::StaleIdentity { peer }) if peer == "alice"));
+    assert_eq!(w.bob.read(|b| Ok(b.view_peer(pinned)?.stage)), Stage::Paired);
+    assert_eq!(w.bob.value::<u64>("SELECT count(*) FROM peer"), 1);
+    // The agent itself does, also where a rotation was not heard of.
+    w.alice.pose_as(new);
+    w.pair(Wish::default(), Wish::default()).unwrap();
+    w.settle();
+    assert_eq!((w.alice.stage(), w.bob.stage()), (Stage::Paired, Stage::Paired));
+}
