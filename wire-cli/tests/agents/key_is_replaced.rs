@@ -21,7 +21,10 @@ fn a_new_key_is_told_and_messages_go_on() {
     // Not a second time before the peer has heard of the first.
     let (refused, exit) = alice.json(&["identity", "rotate"]);
     assert_eq!((refused["error"]["code"].as_str(), exit), (Some("refused"), 6), "{refused}");
-    let id = alice.json(&["send", "bob", "by the new key"]).0["id"].as_str().unwrap().to_owned();
+    let (sent, exit) = alice.json(&["send", "bob", "by the new key"]);
+    assert_eq!((sent["state"].as_str(), exit), (Some("queued"), 5), "{sent}");
+    assert_eq!(sent["why"]["code"], "new_key_unheard", "{sent}");
+    let id = sent["id"].as_str().unwrap().to_owned();
     assert!(bob.texts().is_empty(), "it waits until bob has acknowledged the key");
     assert_eq!(bob.json(&["peers", "show", "alice"]).0["rotations"], 1);
     // Alice hears that, and posts what has waited for it.

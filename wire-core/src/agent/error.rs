@@ -128,6 +128,12 @@ pub enum Error {
         /// The local name of the known one.
         peer: String,
     },
+    /// What is sent to a peer waits until it has acknowledged our new key.
+    #[error("{peer} has not heard of the new key yet")]
+    NewKeyUnheard {
+        /// Its local name.
+        peer: String,
+    },
     /// The key was replaced before, and these peers have not acknowledged that yet.
     #[error("the last rotation is not over: {} must acknowledge it first", peers.join(", "))]
     RotationUnderWay {
@@ -228,6 +234,7 @@ impl Error {
                 "refused"
             }
             Self::NextKeyAway | Self::Rotation(_) => "no_next_key",
+            Self::NewKeyUnheard { .. } => "new_key_unheard",
             Self::WaitOver => "wait_over",
             Self::NotText => "not_text",
             Self::Closed => "closed",
@@ -278,6 +285,7 @@ impl Error {
             Self::PairingUnderWay { .. } => {
                 "complete it first, or end it: wire peers shows it, wire revoke PEER ends it"
             }
+            Self::NewKeyUnheard { .. } => "it goes out by itself once the peer was on line",
             Self::NextKeyAway => "put the file next.key back beside the store for the rotation",
             Self::Rotation(_) => "make a new identity and pair again",
             Self::WaitOver => "what was waited for goes on; ask for it again later",
@@ -309,6 +317,7 @@ impl Error {
             Self::Backpressure { .. }
             | Self::WaitOver
             | Self::RotationUnderWay { .. }
+            | Self::NewKeyUnheard { .. }
             | Self::Database(DatabaseError::Busy) => true,
             _ => false,
         }

@@ -75,10 +75,12 @@ impl Agent {
         let look = move |b: &Batch<'_>| {
             let row = b.delivery(&id)?.ok_or(Error::UnknownMessage)?;
             let peer = b.view_peer(row.peer)?;
-            Ok((row, peer))
+            // Nothing more of it is posted now: it waits for a word of the peer.
+            let waits = peer.awaits_key && !b.unposted()?.contains(&row.peer);
+            Ok((row, peer, waits))
         };
         self.shared
-            .until(look, move |(row, peer)| {
+            .until(look, move |(row, peer, waits)| {
                 // These pass in a moment.
                 let passing = |r: &Refusal| matches!(r, Refusal::Rate { .. } | Refusal::Unavailable { .. });
                 let refused = shared.refusal(row.peer).is_some_and(|refusal| !passing(&refusal));
@@ -86,7 +88,11 @@ impl Agent {
                     Some(Ok(Sent::of(row, shared.now())))
                 } else if let Some(end) = row.end() {
                     Some(Err(end))
-                } else if refused || is_trouble(&shared.relay_state(&peer.relay)) || is_damaged(&shared) {
+                } else if waits
+                    || refused
+                    || is_trouble(&shared.relay_state(&peer.relay))
+                    || is_damaged(&shared)
+                {
                     Some(Ok(Sent::of(row, shared.now())))
                 } else {
                     None

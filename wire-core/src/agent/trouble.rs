@@ -116,7 +116,11 @@ impl Agent {
     pub fn trouble_with(&self, peer: &PeerInfo) -> Option<Trouble> {
         let relay = || self.relay_state(&peer.relay).trouble(&peer.relay);
         let noted = || peer.refused.as_deref().and_then(Trouble::noted);
-        peer.end().or_else(relay).or_else(|| self.store_trouble()).or_else(noted)
+        let unheard = || {
+            let error = Error::NewKeyUnheard { peer: peer.name.clone() };
+            peer.awaits_new_key.then(|| Trouble::from(&error))
+        };
+        peer.end().or_else(relay).or_else(|| self.store_trouble()).or_else(noted).or_else(unheard)
     }
 }
 

@@ -172,6 +172,8 @@ pub struct PeerInfo {
     pub refused: Option<String>,
     /// How often it has replaced its key.
     pub rotations: u64,
+    /// It has not acknowledged our new key yet: what is sent to it waits for that.
+    pub awaits_new_key: bool,
     /// When that was last heard here, in this pairing.
     pub rotated: Option<Timestamp>,
     /// When it, or who has its current key alone, tried to replace the key by one that it had not committed to.
@@ -197,6 +199,7 @@ impl From<PeerView> for PeerInfo {
             rejected: v.rejected,
             refused: v.refused,
             rotations: v.rotations,
+            awaits_new_key: v.awaits_key,
             rotated: v.rotated,
             rotation_refused: v.rotation_refused,
         }

@@ -29,6 +29,8 @@ pub(crate) struct PeerView {
     pub(crate) rejected: u64,
     pub(crate) refused: Option<String>,
     pub(crate) rotations: u64,
+    /// It has not acknowledged our new key.
+    pub(crate) awaits_key: bool,
     pub(crate) rotated: Option<Timestamp>,
     pub(crate) rotation_refused: Option<Timestamp>,
 }
@@ -53,7 +55,8 @@ const PEER: &str =
     (SELECT count(*) FROM inbox i WHERE i.peer = p.id AND i.state IN (1, 2)),
     (SELECT count(*) FROM quarantine q WHERE q.peer = p.id), p.to_refused,
     (SELECT count(*) FROM inbox i WHERE i.peer = p.id AND i.state = 6),
-    length(p.statements), p.rotated, p.rotation_refused
+    length(p.statements), p.rotated, p.rotation_refused,
+    p.rotate_seq IS NOT NULL AND p.state <= 1
     FROM peer p";
 
 /// Records that are not final, newest first. The peers come first, for what is final is much more.
@@ -81,6 +84,7 @@ impl PeerView {
             refused: r.get(14)?,
             poison: r.get(15)?,
             rotations: (r.get::<_, u64>(16)? / STATEMENT_LEN as u64).saturating_sub(1),
+            awaits_key: r.get(19)?,
             rotated: r.get::<_, Option<u64>>(17)?.map(Timestamp::from_millis),
             rotation_refused: r.get::<_, Option<u64>>(18)?.map(Timestamp::from_millis),
         };
