@@ -24,12 +24,13 @@ use super::dial::{self, ShimDial};
 use super::ending::{Asked, Known};
 use super::engine::Docker;
 use super::hijack::{Attach, Hijacked};
-use super::installation::{InstallationError, place};
+use super::installation::place;
 use super::leftover::{Guard, LATE};
 use super::named_volumes::NewVolumes;
 use super::sandbox::{BEAT, Link, Sandbox};
 use super::session::{Begin, Session};
 use super::turn::{Stage, Turn};
+use super::turns::{Turns, leave};
 use crate::entropy::random;
 use crate::spawn::attestation::{Attestation, Expected};
 use crate::spawn::command::Stdin;
@@ -80,33 +81,6 @@ pub(super) async fn create(docker: &Docker, spec: &ValidSpec) -> Result<Containe
     }
 }
 
-/// The turn to make what has this name, and of what has this key.
-struct Turns {
-    name: Turn,
-    /// Under the name that the key alone gives, if that is another one.
-    _key: KeyTurn,
-}
-
-struct KeyTurn(Option<Turn>);
-
-impl Turns {
-    /// The key's first, so that no two wait for each other.
-    async fn of(docker: &Docker, spec: &ValidSpec) -> Result<Self, InstallationError> {
-        let keyed = docker.owner().name_for(spec.key());
-        let installation = docker.installation();
-        let key = if keyed == *spec.name() { None } else { Some(installation.turn(&keyed).await?) };
-        let key = KeyTurn(key);
-        Ok(Self { name: installation.turn(spec.name()).await?, _key: key })
-    }
-}
-
-impl Drop for KeyTurn {
-    /// A note in it is of a container that has the key's own name.
-    fn drop(&mut self) {
-        self.0.take().filter(|turn| turn.noted().is_none()).into_iter().for_each(Turn::forget);
-    }
-}
-
 /// Refuses a key that a container of another name has.
 async fn check_key(docker: &Docker, spec: &ValidSpec) -> Result<(), SpawnError> {
     let owner = docker.owner().to_hex();
@@ -132,19 +106,6 @@ fn is_left_over(docker: &Docker, state: State, labels: &Labels) -> bool {
     let until_end = labels.tied.as_ref().is_some_and(|tied| tied.until == TiedUntil::End);
     let is_over = state == State::Created || (state == State::Exited && until_end);
     is_over && docker.is_left(labels)
-}
-
-/// Nothing was made in this turn. Its note stays only as long as a container that it speaks of may be there.
-async fn leave(docker: &Docker, turn: Turn) {
-    let over = match turn.noted() {
-        None => true,
-        Some(note) => {
-            matches!(docker.client().inspect(&note.container).await, Err(EngineError::NotFound(_)))
-        }
-    };
-    if over {
-        turn.forget();
-    }
 }
 
 type Caller = oneshot::Sender<Result<Sandbox, SpawnError>>;

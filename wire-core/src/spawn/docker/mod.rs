@@ -70,6 +70,7 @@ mod spool;
 mod stdin;
 mod target;
 mod turn;
+mod turns;
 
 pub use client::{EngineConfig, Timeouts};
 pub use containers::Removed;
