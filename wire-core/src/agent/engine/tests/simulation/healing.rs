@@ -11,8 +11,16 @@ use crate::agent::store::Sync;
 impl World {
     /// The relay is honest from now on, and so everything arrives, however long that takes.
     pub(super) fn heal(&mut self) -> Result<(), String> {
-        self.relay.heal(&mut self.dice);
         self.profile.heal();
+        if self.dice.chance(30) {
+            // The last that it does: what waits is gone, and nobody has anything to say but what time brings.
+            for who in 0..2 {
+                self.apply_all(who)?;
+                self.post(who)?;
+            }
+            self.relay.forget_all();
+        }
+        self.relay.heal(&mut self.dice);
         self.note("healed", || "the relay heals".to_owned());
         let days = self.carry_until_received()?;
         let most = self.counts.entry("days until all is received, at most".to_owned()).or_default();

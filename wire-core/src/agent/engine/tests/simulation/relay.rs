@@ -84,6 +84,14 @@ impl Relay {
         }
     }
 
+    /// It loses what waits, and nobody hears of it.
+    pub(super) fn forget_all(&mut self) {
+        for mailbox in &mut self.boxes {
+            mailbox.waiting.clear();
+            mailbox.late.clear();
+        }
+    }
+
     /// Takes what is posted to the mailbox of `to`.
     pub(super) fn post(
         &mut self,
