@@ -2,7 +2,6 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::control::STATUS_FIRST_MS;
 use super::{Batch, PeerRow};
 use crate::agent::error::Error;
 use crate::agent::state::Delivery;
@@ -67,6 +66,7 @@ impl Batch<'_> {
         }
         p.checked = Some((ack.recv, ack.head));
         p.peer_seen = p.peer_seen.max(ack.seen);
+        let is_news = ack.recv > p.peer_recv || ack.proc > p.peer_proc;
         if ack.recv > p.peer_recv {
             let range = params![p.key.0, p.peer_recv + 1, ack.recv];
             let sealed: u64 = self.tx.prepare_cached(SEALED_BYTES)?.query_row(range, |r| r.get(0))?;
@@ -75,12 +75,14 @@ impl Batch<'_> {
             p.unacked = p.unacked.saturating_sub(sealed);
             p.peer_recv = ack.recv;
             Self::note_rotation_heard(p);
-            p.status_k = 0;
-            p.status_at = (p.own.last > p.peer_recv).then(|| self.now.plus_millis(STATUS_FIRST_MS));
         }
         if ack.proc > p.peer_proc {
             self.note_processed(p, ack)?;
-            p.peer_proc = ack.proc;
+        }
+        if is_news {
+            p.peer_proc = p.peer_proc.max(ack.proc);
+            p.status_k = 0;
+            p.status_at = p.next_status(self.now);
         }
         Ok(())
     }
@@ -151,8 +153,8 @@ impl Batch<'_> {
 
     /// Sets the time at which silence is asked about, when something went out.
     pub(super) fn expect_ack(&self, p: &mut PeerRow) {
-        if p.status_at.is_none() && p.own.last > p.peer_recv && p.stage.speaks() {
-            p.status_at = Some(self.now.plus_millis(STATUS_FIRST_MS));
+        if p.status_at.is_none() && p.stage.speaks() {
+            p.status_at = p.next_status(self.now);
         }
     }
 }

@@ -20,7 +20,9 @@ use crate::session::Lane;
 use crate::time::Timestamp;
 
 /// First wait for an acknowledgement before STATUS asks for one; doubles each time.
-pub(super) const STATUS_FIRST_MS: u64 = 60_000;
+const STATUS_FIRST_MS: u64 = 60_000;
+/// The same where all is received, and it is only not known to be processed.
+const STATUS_DONE_MS: u64 = 3_600_000;
 /// Longest wait between two STATUS.
 const STATUS_MAX_MS: u64 = 24 * 3_600_000;
 /// What others can make us say is said at most this often.
@@ -74,15 +76,14 @@ impl Batch<'_> {
         let due: Vec<i64> = self
             .tx
             .prepare_cached(
-                "SELECT id FROM peer WHERE state <= 1 AND own_last > peer_recv AND status_at <= ?",
+                "SELECT id FROM peer WHERE state <= 1 AND own_last > peer_proc AND status_at <= ?",
             )?
             .query_map([self.now.as_millis()], |r| r.get(0))?
             .collect::<Result<_, _>>()?;
         for id in due {
             self.with_peer(super::PeerKey(id), |batch, p| {
                 p.status_k = p.status_k.saturating_add(1);
-                let wait = STATUS_FIRST_MS.saturating_mul(1 << p.status_k.min(12)).min(STATUS_MAX_MS);
-                p.status_at = Some(batch.now.plus_millis(wait));
+                p.status_at = p.next_status(batch.now);
                 batch.seal_control(p, ControlKind::Status)
             })?;
         }
@@ -234,6 +235,13 @@ impl Batch<'_> {
 }
 
 impl PeerRow {
+    /// When silence is asked about next, if there is something to ask about.
+    pub(super) fn next_status(&self, now: Timestamp) -> Option<Timestamp> {
+        let first = if self.own.last > self.peer_recv { STATUS_FIRST_MS } else { STATUS_DONE_MS };
+        let wait = first.saturating_mul(1 << self.status_k.min(12)).min(STATUS_MAX_MS);
+        (self.own.last > self.peer_proc).then(|| now.plus_millis(wait))
+    }
+
     /// A duplicate or a STATUS is answered, but at most once a second: a relay that delivers old bytes
     /// again and again must not make us answer each.
     pub(super) fn owe_repeated_ack(&mut self, now: Timestamp) {

@@ -30,7 +30,7 @@ pub(super) const NEXT_POST: &str = "SELECT o.seq, o.env_hash, e.bytes
     WHERE o.peer = ? AND o.state = 0 AND o.seq <= ? ORDER BY o.seq LIMIT ?";
 /// Whether time has brought something.
 pub(super) const TIME_DUE: &str = "SELECT 1 FROM peer
-    WHERE (state <= 1 AND own_last > peer_recv AND status_at <= ?1) OR (state = 0 AND deadline <= ?1)
+    WHERE (state <= 1 AND own_last > peer_proc AND status_at <= ?1) OR (state = 0 AND deadline <= ?1)
     UNION ALL SELECT 1 FROM outbox o WHERE state = 1 AND expires <= ?1 AND size > 0 LIMIT 1";
 /// What the relay has lost is posted again.
 pub(super) const REQUEUE_ALL: &str = "UPDATE outbox AS o INDEXED BY outbox_state SET state = 0

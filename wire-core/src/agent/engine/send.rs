@@ -106,6 +106,10 @@ impl Batch<'_> {
             .sign(self.engine.identity.key(), &p.link, ack, self.now, draft, &mut os_rng())
             .map_err(|_| Error::Internal("signing failed"))?;
         let envelope = seal(p, lane, &record.to_payload())?;
+        if p.own.last == p.peer_recv {
+            // What was asked until now was only whether all is processed.
+            (p.status_at, p.status_k) = (None, 0);
+        }
         p.own = chain;
         p.unacked += envelope.len() as u64;
         // A record acknowledges as much as a control message would.

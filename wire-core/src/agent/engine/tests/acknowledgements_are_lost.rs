@@ -110,3 +110,29 @@ fn up_to_the_end_of_the_chain_and_then_healed_everything_is_acknowledged() {
     w.settle();
     assert_eq!(w.alice.drain(), ["room again"]);
 }
+
+#[test]
+fn the_word_that_all_is_processed_is_asked_for_too() {
+    let w = World::paired();
+    let id = w.alice.send("done?").unwrap();
+    w.settle();
+    assert_eq!(w.bob.drain(), ["done?"]);
+    drop(w.bob.post());
+    assert_eq!(w.alice.delivery(&id), Delivery::Received);
+    w.wait(59 * 60_000);
+    w.alice.tick();
+    assert!(w.alice.post().is_empty(), "not before an hour is over");
+    w.wait(60_000);
+    w.alice.tick();
+    w.settle();
+    assert_eq!(w.alice.delivery(&id), Delivery::Processed);
+    w.wait(48 * 3_600_000);
+    w.alice.tick();
+    assert!(w.alice.post().is_empty(), "and then there is nothing to ask");
+    // What is new is asked about after a minute again.
+    w.alice.send("one more").unwrap();
+    drop(w.alice.post());
+    w.wait(60_000);
+    w.alice.tick();
+    assert_eq!(w.alice.post().len(), 1);
+}
