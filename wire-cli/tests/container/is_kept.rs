@@ -55,3 +55,27 @@ fn without_the_shim_a_command_runs_and_is_ended_all_the_same() {
     assert!(said.contains("needs the shim"), "{said}");
     rig.has_nothing();
 }
+
+/// The same command again while the first one is at work: that one has it, and nobody takes it away.
+#[test]
+fn what_another_run_has_is_left_to_it() {
+    let rig = Rig::new();
+    let run = ["run", "--no-shim", "--name", "NAME", "IMAGE", "--", "sh", "-c", "echo one; read end; exit 5"];
+    let with_input = [&run[..5], &["-i"], &run[5..]].concat();
+    let mut first = rig.start(&with_input);
+    assert_eq!(first.line(), "one");
+    let (again, code) = rig.json(&with_input);
+    assert_eq!((code, again["error"]["code"].as_str()), (125, Some("unsupported")), "{again}");
+    assert!(again["error"]["hint"].as_str().unwrap().contains("docker logs"), "{again}");
+    assert_eq!(rig.containers(), [rig.name.as_str()]);
+    first.type_in("end\n");
+    assert_eq!(first.end().code, 5);
+    rig.has_nothing();
+    // And what was kept stays kept, with the output.
+    let tail = ["--no-shim", "--name", "NAME", "IMAGE", "--", "echo", "precious"];
+    rig.run(&[&["run", "--keep"][..], &tail].concat()).ok();
+    rig.run(&[&["run"][..], &tail].concat()).failed(125);
+    assert_eq!(rig.containers(), [rig.name.as_str()]);
+    rig.run(&["stop", "NAME"]).ok();
+    rig.has_nothing();
+}

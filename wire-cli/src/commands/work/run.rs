@@ -68,6 +68,13 @@ async fn one_shot(ctx: &Ctx, args: &RunArgs) -> Result<u8, Failure> {
     }
     let docker = engine(ctx).await?;
     let sandbox = make(ctx, &docker, spec).await?;
+    if !sandbox.is_new() && container.no_shim {
+        // It is another run's, which may still be at work; and nothing here has kept what it said.
+        let message =
+            format!("{} is there already, and without the shim its output is not kept", sandbox.name());
+        let hint = format!("docker logs {0}, or end it: wire stop {0}", sandbox.name());
+        return Err(Failure::said("unsupported", message).hint(hint));
+    }
     let spawned = begun.elapsed();
     let mut sweeping = tokio::spawn(async move { docker.sweep(false).await });
     let carried = carry(ctx, &sandbox, args).await;
@@ -82,10 +89,12 @@ async fn one_shot(ctx: &Ctx, args: &RunArgs) -> Result<u8, Failure> {
     if !new {
         ctx.out.note(format!("{name} was there already: this is what its command said, which ran once"));
     }
+    // What was found is its maker's to remove, or a sweep's where that is gone.
+    let removed = new && !args.keep;
     if args.keep {
         let logs = if container.no_shim { "docker logs" } else { "wire logs" };
         ctx.out.note(format!("{name} is kept; {logs} {name}"));
-    } else {
+    } else if new {
         remove(ctx, sandbox).await;
     }
     // What others have left behind is worth a moment, and not more.
@@ -99,7 +108,6 @@ async fn one_shot(ctx: &Ctx, args: &RunArgs) -> Result<u8, Failure> {
     }
     let [stdout, stderr] = streams(&mut carried);
     let interrupted = carried.stopped.is_some();
-    let removed = !args.keep;
     let doc =
         RunDoc { name, id, outcome, stdout, stderr, new, attested, report, interrupted, removed, timings };
     ctx.out.show(&doc, |_| String::new())?;
