@@ -147,13 +147,13 @@ pub(crate) struct ContainerArgs {
     /// Size of /tmp, which is memory [default: an eighth of it, at most 64m]
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Limits")]
     pub(crate) tmpfs: Option<u64>,
+    /// More memory as a folder; can be repeated
+    #[arg(long = "tmp-mount", value_name = "PATH:SIZE", value_parser = tmp_mount, help_heading = "Limits")]
+    pub(crate) tmp_mounts: Vec<(String, u64)>,
 
     /// A folder or file of this machine; can be repeated
     #[arg(long = "mount", value_name = "SRC:DST[:ro]", value_parser = bind, help_heading = "Loosened")]
     pub(crate) mounts: Vec<Bind>,
-    /// More memory as a folder; can be repeated
-    #[arg(long = "tmp-mount", value_name = "PATH:SIZE", value_parser = tmp_mount, help_heading = "Loosened")]
-    pub(crate) tmp_mounts: Vec<(String, u64)>,
     /// A network of the engine instead of none
     #[arg(long, value_name = "NAME", help_heading = "Loosened")]
     pub(crate) network: Option<String>,

@@ -78,3 +78,50 @@ fn what_is_gone_of_the_output_is_said() {
     assert!(said.contains("bytes of stdout are gone, from 0 to"), "{said}");
     assert!(again.stdout.len() < 9_000_000 && again.stdout.ends_with(b"end\n"), "{}", again.stdout.len());
 }
+
+/// Who comes to a run that is at work is told everything of it too, however late: the first one, which removes the
+/// container, leaves it the moment that this takes.
+#[test]
+fn every_live_run_of_a_key_gets_the_output_and_the_code() {
+    let rig = Rig::new();
+    let script = "mkfifo /tmp/fifo; echo up; cat /tmp/fifo; exit 5";
+    let run = ["run", "--name", "NAME", "IMAGE", "--", "sh", "-c", script];
+    for round in 0..3 {
+        let mut first = rig.start(&run);
+        assert_eq!(first.line(), "up");
+        let mut others = [rig.start(&run), rig.start(&run)];
+        for other in &mut others {
+            assert_eq!(other.line(), "up", "round {round}");
+        }
+        others[0].signal("STOP");
+        rig.run(&["exec", "NAME", "--", "sh", "-c", "echo end > /tmp/fifo"]);
+        assert_eq!(first.line(), "end");
+        for _ in 0..4 {
+            assert_eq!(rig.containers(), [rig.name.as_str()], "one has not read it yet; round {round}");
+        }
+        others[0].signal("CONT");
+        for other in &mut others {
+            assert_eq!(other.line(), "end", "round {round}");
+        }
+        assert_eq!(first.end().code, 5, "round {round}");
+        for other in others {
+            assert_eq!(other.end().code, 5, "round {round}");
+        }
+        rig.has_nothing();
+    }
+}
+
+/// One whose own reader takes nothing keeps neither the container from another nor its output from itself.
+#[test]
+fn a_run_whose_reader_is_slow_loses_nothing_and_keeps_nobody_out() {
+    let rig = Rig::new();
+    // More than a pipe holds, and less than makes the command wait.
+    let run = ["run", "--name", "NAME", "IMAGE", "--", "sh", "-c", "seq 15000; exit 7"];
+    let first = rig.start(&run);
+    while rig.json(&["ps", "NAME"]).0["programs"][0]["end"].is_null() {}
+    let second = rig.run(&run);
+    assert_eq!((second.code, second.stdout.lines().count()), (7, 15_000), "{}", second.stderr);
+    let first = first.end();
+    assert_eq!((first.code, first.stdout.lines().count()), (7, 15_000), "{}", first.stderr);
+    rig.has_nothing();
+}

@@ -14,8 +14,12 @@ const MUCH: u64 = 8 << 20;
 
 /// Numbers, so that each place is told by what is there: line `n` is `n` in seven digits.
 fn numbers(overflow: Overflow) -> Command {
+    numbers_and("sleep 0", overflow)
+}
+
+fn numbers_and(then: &str, overflow: Overflow) -> Command {
     let lines = MUCH / 8;
-    sh(&format!("seq -w 1 {lines} | head -c {MUCH}; sleep 0"))
+    sh(&format!("seq -w 1 {lines} | head -c {MUCH}; {then}"))
         .overflow(overflow)
         .output(OutputCap { head: RING / 2, tail: RING / 2 })
 }
@@ -136,12 +140,11 @@ async fn without_the_shim_it_is_the_same_or_refused() {
     let block = sandbox.exec(numbers(Overflow::Block)).await.unwrap();
     assert_eq!(read(block).await, (MUCH, vec![], Outcome::Exited(0)));
 
-    let mut drops = sandbox.exec(numbers(Overflow::DropOldest)).await.unwrap();
+    sandbox.run(sh("mkfifo /tmp/end")).await.unwrap();
+    let mut drops = sandbox.exec(numbers_and("echo > /tmp/end", Overflow::DropOldest)).await.unwrap();
     assert_eq!(drops.next().await, Some(ExecEvent::Started { pid: None }));
     // It ends although nobody reads it.
-    let id = sandbox.id().to_string();
-    let runs = || crate::support::ground::processes(&id).iter().any(|process| process.contains("seq"));
-    crate::support::ground::until("the program has ended", || !runs()).await;
+    sandbox.run(sh("cat /tmp/end")).await.unwrap();
     let (at, gaps, outcome) = read(drops).await;
     assert_eq!((at, outcome), (MUCH, Outcome::Exited(0)));
     assert!(gaps.first().is_some_and(|(from, to)| *from == 0 && *to > MUCH / 2), "{gaps:?}");

@@ -38,6 +38,8 @@ pub(super) struct Conn {
     pub(super) opened: Millis,
     pub(super) heard: Millis,
     pub(super) watches: BTreeMap<ExecId, Watch>,
+    /// It has asked for something since it proved itself.
+    pub(super) asked: bool,
     /// Nothing more is read; it ends when all is written.
     pub(super) closing: bool,
     /// It has said more than was heard.
@@ -98,6 +100,7 @@ impl Conn {
             opened: now,
             heard: now,
             watches: BTreeMap::new(),
+            asked: false,
             closing: false,
             stalled: false,
             written: 0,
@@ -143,8 +146,9 @@ impl Conn {
             None if !self.known && self.fed >= STRANGER => return Err(Broken::Nonsense),
             Some(_) | None => {}
         }
-        if message.is_some() && self.known {
+        if let Some(message) = message.as_ref().filter(|_| self.known) {
             self.heard = now;
+            self.asked |= !matches!(message, ToShim::Beat | ToShim::Configure(_));
         }
         Ok(message)
     }
@@ -257,18 +261,12 @@ impl Conn {
         self.watches.remove(&exec);
     }
 
-    /// Whether a reader here was given everything of a program that has ended, and its end.
-    pub(super) fn has_all(&self, program: &Program) -> bool {
-        let told = self.watches.get(&program.id).is_none_or(|watch| !watch.ended);
-        let read = |sub: &Sub| sub.exec == program.id && sub.has_all(program);
-        told && self.waiting() == 0 && self.subs.values().any(read)
-    }
-
-    /// Whether nothing is left that its readings and watches could be given.
-    pub(super) fn has_everything(&self, table: &Table) -> bool {
+    /// Whether nothing is left that it could be given, and it has taken what it was: what was only written may
+    /// still be on its way, in a process that ends with the container.
+    pub(super) fn is_done(&self, table: &Table) -> bool {
         self.waiting() == 0
             && !self.watches.values().any(|watch| watch.ended)
-            && self.subs.values().all(|sub| table.get(sub.exec).is_none_or(|program| sub.has_all(program)))
+            && self.subs.values().all(|sub| table.get(sub.exec).is_none())
     }
 
     /// Puts in what its programs have for it. True if there was anything.

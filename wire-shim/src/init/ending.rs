@@ -1,12 +1,13 @@
 //! The end of everything: every tree is asked, then killed; readers get what is left; the code says why.
 
-use wire_shim::protocol::{Cause, ExecId, How, NotStarted, exit};
+use wire_shim::protocol::{Cause, ExecId, HOLD_SILENCE_MS, How, NotStarted, exit};
 
 use super::timers::CONFIGURE_MS;
 use super::{Init, State};
 use crate::sys::Millis;
 
-/// Readers that take nothing for this long are not waited for.
+/// Readers that take nothing for this long are not waited for, where somebody wants the end. Nor is anybody who has
+/// not asked for anything in this time.
 const STILL_MS: u64 = 2_000;
 /// Nor are readers that take so little that it comes to this, after everything has ended.
 const READERS_MS: u64 = 10_000;
@@ -15,6 +16,8 @@ const READERS_MS: u64 = 10_000;
 #[derive(Debug)]
 pub(super) struct Ending {
     code: u8,
+    /// Nobody wants it to end: its command has, and whoever reads that takes the time that it takes.
+    patient: bool,
     /// When to look again.
     pub(super) until: Millis,
     /// When the last program was gone, and how much readers had been given then.
@@ -23,7 +26,8 @@ pub(super) struct Ending {
 }
 
 impl Init {
-    /// Ends every program, and then the container.
+    /// Ends every program, and then the container. Where the command has ended, neither its time nor its holder counts
+    /// any more: only an order ends the patience with its readers.
     pub(super) fn end_all(&mut self, cause: Cause, grace: u64, now: Millis) {
         let code = if cause == Cause::Deadline {
             exit::DEADLINE
@@ -32,7 +36,9 @@ impl Init {
         } else {
             exit::STOPPED
         };
-        self.end_with(code, cause, grace, now);
+        let was_ending = self.ending.is_some();
+        let ending = self.end_with(code, cause, grace, now);
+        ending.patient &= was_ending && cause != Cause::Stop;
     }
 
     /// The container's own command has ended.
@@ -42,12 +48,12 @@ impl Init {
         }
     }
 
-    fn end_with(&mut self, code: u8, cause: Cause, grace: u64, now: Millis) {
-        let ending = Ending { code, until: now.after(STILL_MS), empty: None, moved: (0, now) };
-        self.ending.get_or_insert(ending);
+    fn end_with(&mut self, code: u8, cause: Cause, grace: u64, now: Millis) -> &mut Ending {
         for program in self.table.all_mut().filter(|program| program.lives()) {
             program.ask(cause, grace, now);
         }
+        let until = now.after(STILL_MS);
+        self.ending.get_or_insert(Ending { code, patient: true, until, empty: None, moved: (0, now) })
     }
 
     /// A connection is gone. If nobody else is there, a lease holds only for a moment longer: a killed process
@@ -70,20 +76,20 @@ impl Init {
             return None;
         }
         let written = self.conns.values().map(|conn| conn.written).sum();
-        let told = self.told();
         let ending = self.ending.as_mut()?;
         let empty = *ending.empty.get_or_insert(now);
-        if ending.moved.0 != written || empty == now {
+        if ending.moved.0 != written || empty == now || ending.patient {
             ending.moved = (written, now);
         }
         let still = now.since(ending.moved.1) >= STILL_MS || now.since(empty) >= READERS_MS;
         ending.until = now.after(100);
-        (told || still).then_some(ending.code)
+        let (code, still) = (ending.code, still && !ending.patient);
+        (still || self.told(empty, now)).then_some(code)
     }
 
-    /// Whether everybody who is there has been given everything; of a container that ends with its command
-    /// that means that somebody has read its output.
-    fn told(&self) -> bool {
+    /// Whether everybody who is there has taken everything, and whoever came just now has asked for it; of a
+    /// container that ends with its command that means that somebody has read its output, unless nobody wants to.
+    fn told(&self, empty: Millis, now: Millis) -> bool {
         let mut clients = self.conns.values().filter(|conn| conn.known && !conn.closing).peekable();
         if clients.peek().is_none() {
             return true;
@@ -92,8 +98,14 @@ impl Init {
             State::Configured { ends_with_main: true, .. } => self.table.get(ExecId::MAIN),
             State::Bare | State::Attesting(_) | State::Configured { .. } => None,
         };
-        let read = main.is_none_or(|main| main.read || self.conns.values().any(|conn| conn.has_all(main)));
-        read && clients.all(|conn| conn.has_everything(&self.table))
+        let ended_now = now.since(empty) < STILL_MS;
+        (main.is_none_or(|main| main.read) || !ended_now)
+            && clients.all(|conn| {
+                // The first one is there from the beginning, and comes to read when it is told that it may.
+                let may_ask = !conn.asked && (now.since(conn.opened) < STILL_MS || conn.first && ended_now);
+                let is_silent = now.since(conn.heard) > HOLD_SILENCE_MS;
+                !may_ask && (is_silent || conn.is_done(&self.table))
+            })
     }
 }
 

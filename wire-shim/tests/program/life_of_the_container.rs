@@ -123,6 +123,7 @@ fn a_container_that_ends_with_its_command_has_its_code_and_its_output_is_read() 
         shim.attach(ExecId::MAIN, 1);
         let (output, end) = shim.collect(ExecId::MAIN, 1);
         assert_eq!(output.stdout.len() as u64, end.stdout);
+        shim.send(&ToShim::Detach { sub: 1 });
         assert_eq!(shim.wait().code(), Some(code));
     }
     for (program, code) in [("no-such-program", 127), ("/etc/passwd", 126)] {
@@ -134,14 +135,85 @@ fn a_container_that_ends_with_its_command_has_its_code_and_its_output_is_read() 
     }
 }
 
-#[test]
-fn what_else_runs_ends_with_the_command() {
+/// One that ends with its command, which ends with its input.
+fn until_its_input_ends() -> Shim {
     let mut shim = Shim::bare();
     let mut setup = setup();
     let mut main = spec(0, ["cat"]);
     main.stdin = true;
     (setup.main, setup.ends_with_main) = (Some(main), true);
     shim.configure(setup);
+    shim
+}
+
+/// What was written to one that reads through another process of the container is not there yet.
+#[test]
+fn the_container_stays_until_everybody_has_taken_the_end_of_its_command() {
+    let mut shim = until_its_input_ends();
+    shim.attach(ExecId::MAIN, 1);
+    let mut reader = shim.connect();
+    reader.hello(Some(TOKEN));
+    reader.attach(ExecId::MAIN, 2);
+    let mut late = shim.connect();
+    late.hello(Some(TOKEN));
+    shim.send(&ToShim::StdinEnd { exec: ExecId::MAIN, offset: 0 });
+    exited(0, &shim.ended(ExecId::MAIN));
+    exited(0, &reader.ended(ExecId::MAIN));
+    // Its last word, and an answer after it: it was taken in.
+    shim.send(&ToShim::Detach { sub: 1 });
+    shim.listed();
+    assert_eq!(reader.listed().len(), 1);
+    reader.send(&ToShim::Detach { sub: 2 });
+    reader.listed();
+    // Who came just now may ask for it still.
+    late.attach(ExecId::MAIN, 3);
+    exited(0, &late.ended(ExecId::MAIN));
+    late.send(&ToShim::Detach { sub: 3 });
+    assert_eq!(shim.wait().code(), Some(0));
+}
+
+/// Others may have read it all before who made the container comes to it.
+#[test]
+fn who_made_the_container_may_be_the_last_to_read_its_command() {
+    let mut shim = until_its_input_ends();
+    let mut quick = shim.connect();
+    quick.hello(Some(TOKEN));
+    quick.attach(ExecId::MAIN, 1);
+    quick.send(&ToShim::StdinEnd { exec: ExecId::MAIN, offset: 0 });
+    exited(0, &quick.ended(ExecId::MAIN));
+    quick.send(&ToShim::Detach { sub: 1 });
+    quick.listed();
+    shim.attach(ExecId::MAIN, 2);
+    exited(0, &shim.ended(ExecId::MAIN));
+    shim.send(&ToShim::Detach { sub: 2 });
+    assert_eq!(shim.wait().code(), Some(0));
+}
+
+/// Longer than anybody is waited for whom nobody asked for patience; until somebody wants the end.
+#[test]
+fn a_reader_takes_the_time_that_it_takes_until_somebody_wants_the_end() {
+    for ends in [false, true] {
+        let mut shim = Shim::bare();
+        let mut setup = setup();
+        (setup.main, setup.ends_with_main) = (Some(shell(0, "seq 60000; exit 5")), true);
+        shim.configure(setup);
+        shim.attach(ExecId::MAIN, 1);
+        while shim.listed()[0].end.is_none() {}
+        std::thread::sleep(std::time::Duration::from_millis(2_500));
+        if ends {
+            shim.send(&ToShim::Stop { grace_ms: 0 });
+        } else {
+            let (output, end) = shim.collect(ExecId::MAIN, 1);
+            assert_eq!(output.stdout.len() as u64, end.stdout);
+            shim.send(&ToShim::Detach { sub: 1 });
+        }
+        assert_eq!(shim.wait().code(), Some(5));
+    }
+}
+
+#[test]
+fn what_else_runs_ends_with_the_command() {
+    let mut shim = until_its_input_ends();
     shim.exec(&shell(1, STUBBORN));
     shim.attach(id(1), 1);
     shim.until(1, "up");
@@ -149,6 +221,7 @@ fn what_else_runs_ends_with_the_command() {
     shim.send(&ToShim::StdinEnd { exec: ExecId::MAIN, offset: 0 });
     exited(0, &shim.ended(ExecId::MAIN));
     assert_eq!(shim.ended(id(1)).cause, Cause::Stop);
+    [1, 2].into_iter().for_each(|sub| shim.send(&ToShim::Detach { sub }));
     assert_eq!(shim.wait().code(), Some(0));
 }
 

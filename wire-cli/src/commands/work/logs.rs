@@ -3,7 +3,7 @@
 use data_encoding::BASE64;
 use serde::Serialize;
 use wire_core::spawn::docker::Exec;
-use wire_core::spawn::{ExecEvent, ExecId, Stream};
+use wire_core::spawn::{ExecEvent, ExecId, Outcome, Stream};
 
 use super::carry::{name, note_gap, write};
 use super::docs::OutcomeDoc;
@@ -109,6 +109,10 @@ async fn read(ctx: &Ctx, mut exec: Exec, mut way: Way) -> Result<u8, Failure> {
                     ctx.out.show(&EndDoc { end }, |_| String::new())?;
                 } else if let Some(note) = end.note() {
                     ctx.out.note(note);
+                }
+                if let Outcome::ContainerGone(_) | Outcome::Lost { .. } = outcome {
+                    let rest = "the rest of what it said cannot be read any more";
+                    return Err(Failure::said("incomplete", rest).hint("wire ps --all shows what is there"));
                 }
                 break;
             }

@@ -20,7 +20,7 @@ mod terminal;
 use std::pin::pin;
 
 use wire_core::spawn::docker::{Docker, DockerConfig, Sandbox};
-use wire_core::spawn::{ExecError, ExecId, ExecStatus, SpawnSpec};
+use wire_core::spawn::{ExecError, ExecId, ExecStatus, SpawnError, SpawnSpec, ValidSpec};
 
 use crate::exit::{self, Failure};
 use crate::home::Ctx;
@@ -55,12 +55,17 @@ async fn known(sandbox: &Sandbox, id: [u8; 16]) -> Result<ExecStatus, Failure> {
     Ok(execs.into_iter().find(|exec| exec.id == id).ok_or(ExecError::NoExec)?)
 }
 
-/// Makes it. Interrupted, what was made is removed; what was there before stays.
-async fn make(ctx: &Ctx, docker: &Docker, spec: SpawnSpec) -> Result<Sandbox, Failure> {
+/// Makes it, as `start` does. Interrupted, what was made is removed; what was there before stays.
+async fn make<T>(
+    ctx: &Ctx,
+    docker: &Docker,
+    spec: SpawnSpec,
+    start: impl AsyncFnOnce(&ValidSpec) -> Result<(Sandbox, T), SpawnError>,
+) -> Result<(Sandbox, T), Failure> {
     let planning = async { Ok(docker.plan(spec).await?) };
     let plan = ctx.stop.or(ctx.patiently(planning, "fetching the image")).await?;
     let stopped = {
-        let mut making = pin!(docker.start(&plan));
+        let mut making = pin!(ctx.patiently(start(&plan), "waiting for the container"));
         let stopped = tokio::select! {
             made = making.as_mut() => return Ok(made?),
             stopped = ctx.stop.requested() => stopped,
@@ -68,7 +73,7 @@ async fn make(ctx: &Ctx, docker: &Docker, spec: SpawnSpec) -> Result<Sandbox, Fa
         // Only what is known can be removed, so this is waited for; it takes a moment.
         tokio::select! {
             made = making => match made {
-                Ok(sandbox) if sandbox.is_new() => drop(sandbox.remove().await),
+                Ok((sandbox, _)) if sandbox.is_new() => drop(sandbox.remove().await),
                 _ => {}
             },
             _ = ctx.stop.times(2) => {}
@@ -82,17 +87,18 @@ async fn make(ctx: &Ctx, docker: &Docker, spec: SpawnSpec) -> Result<Sandbox, Fa
     Err(stopped)
 }
 
-/// Removes it, unless somebody is tired of waiting.
-async fn remove(ctx: &Ctx, sandbox: Sandbox) {
+/// Removes it, unless somebody is tired of waiting. Whether it is gone.
+async fn remove(ctx: &Ctx, sandbox: Sandbox) -> bool {
     let name = sandbox.name().clone();
     let why = tokio::select! {
         removed = sandbox.remove() => match removed {
-            Ok(_) => return,
+            Ok(_) => return true,
             Err(error) => error.to_string(),
         },
         _ = ctx.stop.times(3) => "interrupted".to_owned(),
     };
     ctx.out.note(format!("{name} could not be removed ({why}); wire ps removes it later"));
+    false
 }
 
 /// A command that passes a program's code on: what fails here must not look like one of those.

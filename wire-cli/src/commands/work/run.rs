@@ -1,10 +1,11 @@
 //! `wire run`: one command in a container of its own.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use wire_core::spawn::docker::Sandbox;
-use wire_core::spawn::{Lifetime, Stdin};
+use wire_core::spawn::docker::{Docker, Exec, Sandbox};
+use wire_core::spawn::{ExecError, Lifetime, Stdin, ValidSpec};
 
 use super::carry::{Carried, Carry, OnStop};
 use super::docs::{CappedDoc, OutcomeDoc, ReportDoc};
@@ -15,6 +16,9 @@ use crate::home::Ctx;
 
 /// How long a container may live that does not end with this process.
 const KEPT: Duration = Duration::from_secs(3600);
+
+/// How long others are waited for who read what the command has said.
+const READERS: Duration = Duration::from_secs(3);
 
 /// How long the end of a run may wait for the sweep that began with it.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -67,7 +71,8 @@ async fn one_shot(ctx: &Ctx, args: &RunArgs) -> Result<u8, Failure> {
         spec = spec.stay();
     }
     let docker = engine(ctx).await?;
-    let sandbox = make(ctx, &docker, spec).await?;
+    let start = async |plan: &ValidSpec| docker.start_and_read(plan).await;
+    let (sandbox, main) = make(ctx, &docker, spec, start).await?;
     if !sandbox.is_new() && container.no_shim {
         // It is another run's, which may still be at work; and nothing here has kept what it said.
         let message =
@@ -76,8 +81,15 @@ async fn one_shot(ctx: &Ctx, args: &RunArgs) -> Result<u8, Failure> {
         return Err(Failure::said("unsupported", message).hint(hint));
     }
     let spawned = begun.elapsed();
-    let mut sweeping = tokio::spawn(async move { docker.sweep(false).await });
-    let carried = carry(ctx, &sandbox, args).await;
+    let mut sweeping = tokio::spawn({
+        let docker = docker.clone();
+        async move { docker.sweep(false).await }
+    });
+    let carried = tokio::select! {
+        carried = carry(ctx, &sandbox, main, args) => carried,
+        // Never: it only stands beside.
+        never = out_of_the_way(&docker, &sandbox, args) => match never {},
+    };
     let timings = Timings {
         spawn_ms: spawned.as_millis(),
         run_ms: begun.elapsed().saturating_sub(spawned).as_millis(),
@@ -86,16 +98,24 @@ async fn one_shot(ctx: &Ctx, args: &RunArgs) -> Result<u8, Failure> {
     let report = sandbox.report().map(ReportDoc::from);
     let attested = sandbox.attestation().is_some();
     let new = sandbox.is_new();
-    if !new {
-        ctx.out.note(format!("{name} was there already: this is what its command said, which ran once"));
+    if !new && carried.is_ok() {
+        let note = "this is what is kept of what its command said, which ran once";
+        ctx.out.note(format!("{name} was there already: {note}"));
     }
     // What was found is its maker's to remove, or a sweep's where that is gone.
-    let removed = new && !args.keep;
+    let mut removed = new && !args.keep;
     if args.keep {
         let logs = if container.no_shim { "docker logs" } else { "wire logs" };
         ctx.out.note(format!("{name} is kept; {logs} {name}"));
     } else if new {
-        remove(ctx, sandbox).await;
+        let read = tokio::select! {
+            read = sandbox.is_read(READERS) => read,
+            _ = ctx.stop.times(3) => true,
+        };
+        removed = read && remove(ctx, sandbox).await;
+        if !read {
+            ctx.out.note(format!("another run still reads {name}; wire ps removes it later"));
+        }
     }
     // What others have left behind is worth a moment, and not more.
     drop(tokio::time::timeout(SWEEP, &mut sweeping).await);
@@ -114,9 +134,28 @@ async fn one_shot(ctx: &Ctx, args: &RunArgs) -> Result<u8, Failure> {
     carried.code().or_else(|stopped| Ok(stopped.exit()))
 }
 
-async fn carry(ctx: &Ctx, sandbox: &Sandbox, args: &RunArgs) -> Result<Carried, Failure> {
+/// Removes the container as soon as it has ended, though our own reader may be slow: whoever runs the same meanwhile
+/// begins anew.
+async fn out_of_the_way(docker: &Docker, sandbox: &Sandbox, args: &RunArgs) -> Infallible {
+    if sandbox.is_new()
+        && sandbox.has_shim()
+        && !args.keep
+        && sandbox.wait().await.is_ok()
+        && let Ok(Some(ended)) = docker.get(&sandbox.id().to_string()).await
+    {
+        drop(ended.remove().await);
+    }
+    std::future::pending().await
+}
+
+async fn carry(
+    ctx: &Ctx,
+    sandbox: &Sandbox,
+    main: Result<Exec, ExecError>,
+    args: &RunArgs,
+) -> Result<Carried, Failure> {
     let on_stop = OnStop::End { grace: args.grace, container: Some(sandbox) };
-    let mut carry = Carry::new(ctx, sandbox.main([0, 0]).await?, on_stop);
+    let mut carry = Carry::new(ctx, main?, on_stop);
     if args.stdin {
         carry = carry.input();
     }

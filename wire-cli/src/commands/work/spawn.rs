@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde::Serialize;
-use wire_core::spawn::{Lifetime, State};
+use wire_core::spawn::{Lifetime, State, ValidSpec};
 use wire_core::time::Timestamp;
 
 use super::docs::{ReportDoc, short};
@@ -53,7 +53,8 @@ pub(crate) async fn run(ctx: &Ctx, args: &SpawnArgs) -> Result<u8, Failure> {
         }
     }
     let docker = engine(ctx).await?;
-    let sandbox = make(ctx, &docker, spec).await?;
+    let start = async |plan: &ValidSpec| Ok((docker.start(plan).await?, ()));
+    let (sandbox, ()) = make(ctx, &docker, spec, start).await?;
     let name = sandbox.name().to_string();
     if !sandbox.is_new() {
         let status = sandbox.status().await?;

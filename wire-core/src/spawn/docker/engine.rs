@@ -6,16 +6,18 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::client::{Client, EngineConfig};
-use super::containers::Removed;
+use super::containers::{Removed, WaitFor};
 use super::described::{Inspect, Listed};
 use super::ending::{Asked, Known};
 use super::endpoint::Endpoint;
+use super::exec::Exec;
 use super::installation::{Installation, InstallationError, place};
 use super::leftover::{Guard, Leftovers};
 use super::making;
@@ -27,7 +29,7 @@ use super::target::Segment;
 use super::{elf, ending, host_view, shim_volume};
 use crate::entropy::random;
 use crate::spawn::attestation::Expected;
-use crate::spawn::error::{EngineError, SpawnError};
+use crate::spawn::error::{EngineError, ExecError, SpawnError};
 use crate::spawn::facts::EngineFacts;
 use crate::spawn::hardening::HOSTS;
 use crate::spawn::ids::{ContainerId, ImageId, ImageName, OwnerId, SpawnName, VolumeName};
@@ -43,6 +45,14 @@ use crate::spawn::valid::ValidSpec;
 use crate::spawn::validate::Against;
 use crate::spawn::words;
 use crate::time::Timestamp;
+
+/// How long a run that has ended may take to be removed by who made it.
+const GOING: Duration = Duration::from_secs(5);
+/// Until it is looked at again: an engine does not tell everybody of a removal.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How long [`Docker::run`] waits for others who read what its command has said.
+const READERS: Duration = Duration::from_secs(3);
 
 /// Characters of a name that are told.
 const NAME: usize = 200;
@@ -197,20 +207,57 @@ impl Docker {
         making::make(self, plan).await
     }
 
-    /// Runs a spec's command to its end, and removes the container. Dropping the future ends and removes it
-    /// too. A container of the same key that was there before is waited for, and stays.
+    /// Runs a spec's command to its end, and removes the container, later where others still read what the command
+    /// has said. Dropping the future ends and removes it too. A container of the same key that was there before is
+    /// waited for, and stays.
     pub async fn run(&self, spec: SpawnSpec) -> Result<Output, SpawnError> {
         let plan = self.plan(spec).await?;
         if plan.argv().is_none() {
             return Err(SpawnError::Spec(vec![SpecError::EmptyCommand]));
         }
-        let sandbox = self.start(&plan).await?;
+        let (sandbox, main) = self.start_and_read(&plan).await?;
         let guard = sandbox.is_new().then(|| Guard::of(self, sandbox.name(), sandbox.id()));
-        let output = sandbox.main([0, 0]).await?.keep(plan.limits().output).output().await;
+        let output = main?.keep(plan.limits().output).output().await;
         if let Some(guard) = guard {
-            guard.remove().await;
+            if sandbox.is_read(READERS).await {
+                guard.remove().await;
+            } else {
+                let removal = self.removal();
+                tokio::spawn(async move {
+                    sandbox.is_read(Duration::MAX).await;
+                    guard.remove().await;
+                    drop(removal);
+                });
+            }
         }
         Ok(output)
+    }
+
+    /// [`start`](Self::start), and its command, read from the beginning. Of one that was found tied to another run,
+    /// which removes it at this moment, nothing can be read any more: it is waited for, and made anew.
+    pub async fn start_and_read(
+        &self,
+        plan: &ValidSpec,
+    ) -> Result<(Sandbox, Result<Exec, ExecError>), SpawnError> {
+        // Which one, and since when it is waited for: to wait for one's turn takes the time that it takes.
+        let mut going: Option<(ContainerId, Instant)> = None;
+        loop {
+            let sandbox = self.start(plan).await?;
+            let guard = sandbox.is_new().then(|| Guard::of(self, sandbox.name(), sandbox.id()));
+            let main = sandbox.main([0, 0]).await;
+            let may_go = guard.is_none() && plan.life().asked.is_tied();
+            let known = going.take_if(|(id, _)| id == sandbox.id()).map(|(_, since)| since);
+            let since = known.unwrap_or_else(Instant::now);
+            if may_go && matches!(main, Err(ExecError::NotRunning)) && since.elapsed() < GOING {
+                going = Some((sandbox.id().clone(), since));
+                // Its maker removes it, or the next start, if that is gone.
+                let removed = self.0.client.wait(sandbox.id(), WaitFor::Removed);
+                drop(tokio::time::timeout(LOOK, removed).await);
+                continue;
+            }
+            guard.into_iter().for_each(Guard::keep);
+            return Ok((sandbox, main));
+        }
     }
 
     /// Waits until everything is removed that was being made when a future of [`spawn`](Self::spawn) was

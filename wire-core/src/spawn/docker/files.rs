@@ -229,7 +229,8 @@ impl Sandbox {
         if !self.has_shim() {
             return Err(ExecError::Unsupported { what: "looking into a container that runs" });
         }
-        Ok(Command::new([wire_shim::PATH].iter().chain(args).copied()).cwd("/").tied())
+        let tag = format!("shim {}", args.first().unwrap_or(&""));
+        Ok(Command::new([wire_shim::PATH].iter().chain(args).copied()).cwd("/").tied().tag(tag))
     }
 
     /// Gives a program its input to the end, and hears how it ended. A program of which the source breaks is

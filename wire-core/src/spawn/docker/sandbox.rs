@@ -48,6 +48,9 @@ use crate::spawn::valid::ValidSpec;
 /// Between two words to a container that is tied to this process.
 pub(super) const BEAT: Duration = Duration::from_secs(LEASE.as_secs() / 3);
 
+/// How long the engine may take to see the end of a container whose processes cannot be started any more.
+const ENDING: Duration = Duration::from_secs(1);
+
 /// A container of this installation.
 ///
 /// Dropping it ends a container that is tied to this process, by its lease; one with another lifetime
@@ -388,8 +391,9 @@ impl Sandbox {
         let token = self.docker.installation().secret().shim_token(&self.name);
         let beat = self.holds.then_some(BEAT);
         match Session::begin(io, Begin::Join(token.clone()), dial, token, beat).await {
-            // What the engine says of a container that ends at this moment is nothing of the shim's.
-            Err(ExecError::Shim(_)) if self.has_ended().await.unwrap_or(false) => Err(ExecError::NotRunning),
+            // What the engine says of a container that ends at this moment is nothing of the shim's, and comes
+            // before the engine's own word for it.
+            Err(ExecError::Shim(_)) if self.ends(ENDING).await => Err(ExecError::NotRunning),
             begun => Ok(begun?.0),
         }
     }

@@ -83,6 +83,18 @@ impl Sandbox {
         self.docker.remove_container(self.name.as_str(), &self.id).await
     }
 
+    /// Whether nobody reads it any more; waits for that, so long at most. A container that ends with its command stays
+    /// while others read the rest of what that said, however slowly: [`remove`](Self::remove) takes it from them. Of one
+    /// whose command was not seen to end here, `true` at once.
+    pub async fn is_read(&self, limit: Duration) -> bool {
+        let session = self.open_session().await;
+        if self.stays != Some(false) || !session.is_some_and(|session| session.main_ended()) {
+            return true;
+        }
+        // An engine that cannot tell knows of no reader.
+        within(limit, self.docker.client().wait(&self.id, WaitFor::NotRunning)).await.is_some()
+    }
+
     /// Lets go of it without ending it. What is tied to this process still ends with its lease.
     pub fn detach(self) -> ContainerId {
         self.id.clone()
@@ -115,6 +127,12 @@ impl Sandbox {
 
     pub(super) async fn has_ended(&self) -> Result<bool, EngineError> {
         Ok(ending::of(self.docker.client(), &self.id, ExitReason::Unknown).await?.is_some())
+    }
+
+    /// Whether it ends in that time.
+    pub(super) async fn ends(&self, limit: Duration) -> bool {
+        let ended = self.docker.client().wait(&self.id, WaitFor::NotRunning);
+        matches!(within(limit, ended).await, Some(Ok(_) | Err(EngineError::NotFound(_))))
     }
 
     async fn was_never_started(&self) -> bool {

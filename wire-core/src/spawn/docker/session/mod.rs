@@ -19,7 +19,7 @@ mod tests;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -133,9 +133,17 @@ pub(crate) enum Begin {
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     asks: mpsc::UnboundedSender<Ask>,
+    shared: Arc<Shared>,
+}
+
+/// What handles and the task share.
+#[derive(Debug)]
+struct Shared {
     /// Why the task has ended, when it has.
-    away: Arc<OnceLock<task::Away>>,
-    readings: Arc<AtomicU32>,
+    away: OnceLock<task::Away>,
+    /// The end of the container's command was told.
+    main_ended: AtomicBool,
+    readings: AtomicU32,
     beats: bool,
 }
 
@@ -143,17 +151,13 @@ pub(crate) struct Session {
 #[derive(Clone, Debug)]
 pub(crate) struct WeakSession {
     asks: mpsc::WeakUnboundedSender<Ask>,
-    away: Arc<OnceLock<task::Away>>,
-    readings: Arc<AtomicU32>,
-    beats: bool,
+    shared: Arc<Shared>,
 }
 
 impl WeakSession {
     /// The session, if somebody still has it and it has not ended by itself.
     pub(crate) fn upgrade(&self) -> Option<Session> {
-        let asks = self.asks.upgrade()?;
-        let (away, readings) = (Arc::clone(&self.away), Arc::clone(&self.readings));
-        let session = Session { asks, away, readings, beats: self.beats };
+        let session = Session { asks: self.asks.upgrade()?, shared: Arc::clone(&self.shared) };
         session.is_open().then_some(session)
     }
 }
@@ -170,21 +174,24 @@ impl Session {
     ) -> Result<(Self, Vec<u8>), ExecError> {
         let (asks, inbox) = mpsc::unbounded_channel();
         let (ready, answer) = oneshot::channel();
-        let away = Arc::<OnceLock<_>>::default();
-        let task = task::Task::new(Box::new(dial), token, beat, inbox, Arc::clone(&away));
+        let shared = Arc::new(Shared {
+            away: OnceLock::new(),
+            main_ended: AtomicBool::new(false),
+            readings: AtomicU32::new(0),
+            beats: beat.is_some(),
+        });
+        let task = task::Task::new(Box::new(dial), token, beat, inbox, Arc::clone(&shared));
         #[expect(
             clippy::disallowed_methods,
             reason = "the session's one task; it ends with the last handle"
         )]
         tokio::spawn(task.run(io, begin, ready));
         let evidence = answer.await.map_err(|_| ExecError::Shim("its connection broke at once".into()))??;
-        Ok((Self { asks, away, readings: Arc::default(), beats: beat.is_some() }, evidence))
+        Ok((Self { asks, shared }, evidence))
     }
 
     pub(crate) fn downgrade(&self) -> WeakSession {
-        let asks = self.asks.downgrade();
-        let (away, readings) = (Arc::clone(&self.away), Arc::clone(&self.readings));
-        WeakSession { asks, away, readings, beats: self.beats }
+        WeakSession { asks: self.asks.downgrade(), shared: Arc::clone(&self.shared) }
     }
 
     /// Whether anybody hears what is asked.
@@ -193,18 +200,24 @@ impl Session {
     }
 
     /// Whether it keeps the container's lease.
-    pub(crate) const fn beats(&self) -> bool {
-        self.beats
+    pub(crate) fn beats(&self) -> bool {
+        self.shared.beats
+    }
+
+    /// Whether the end of the container's command was told.
+    pub(crate) fn main_ended(&self) -> bool {
+        self.shared.main_ended.load(Ordering::Relaxed)
     }
 
     /// A number for one more reading.
     pub(crate) fn reading(&self) -> Reading {
-        Reading(self.readings.fetch_add(1, Ordering::Relaxed))
+        Reading(self.shared.readings.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Asks; when the task has ended, the answer is why.
     pub(crate) fn ask(&self, ask: Ask) {
-        if let (Err(mpsc::error::SendError(ask)), Some(away)) = (self.asks.send(ask), self.away.get()) {
+        if let (Err(mpsc::error::SendError(ask)), Some(away)) = (self.asks.send(ask), self.shared.away.get())
+        {
             away.answer(ask);
         }
     }

@@ -3,18 +3,19 @@
 #![expect(clippy::disallowed_methods, reason = "an adapter: it waits between two dials, and beats")]
 
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use wire_shim::frame::{Decoder, FrameError};
-use wire_shim::protocol::{FromShim, ToShim, Token, VERSION};
+use wire_shim::protocol::{ExecId, FromShim, ToShim, Token, VERSION};
 
 use super::super::ending;
 use super::book::{Book, Misbehaved};
-use super::{Ask, Begin, Dial, DialError, Io, PATIENCE};
+use super::{Ask, Begin, Dial, DialError, Io, PATIENCE, Shared};
 use crate::spawn::error::{EngineError, ExecError};
 use crate::spawn::outcome::{ExecEvent, Exit, Outcome};
 
@@ -32,8 +33,7 @@ pub(super) struct Task {
     token: Token,
     beat: Option<Duration>,
     inbox: mpsc::UnboundedReceiver<Ask>,
-    /// For who asks when nobody takes it from the inbox any more.
-    away: Arc<OnceLock<Away>>,
+    shared: Arc<Shared>,
     book: Book,
 }
 
@@ -87,9 +87,9 @@ impl Task {
         token: Token,
         beat: Option<Duration>,
         inbox: mpsc::UnboundedReceiver<Ask>,
-        away: Arc<OnceLock<Away>>,
+        shared: Arc<Shared>,
     ) -> Self {
-        Self { dial, token, beat, inbox, away, book: Book::default() }
+        Self { dial, token, beat, inbox, shared, book: Book::default() }
     }
 
     pub(super) async fn run(mut self, mut io: Io, begin: Begin, ready: Ready) {
@@ -204,6 +204,9 @@ impl Task {
 
     fn hear(&mut self, decoder: &mut Decoder) -> Result<(), Broken> {
         while let Some(message) = decoder.message()? {
+            if matches!(message, FromShim::Ended { exec: ExecId::MAIN, .. }) {
+                self.shared.main_ended.store(true, Ordering::Relaxed);
+            }
             self.book.hear(message)?;
         }
         Ok(())
@@ -211,7 +214,7 @@ impl Task {
 
     /// Answers what was asked meanwhile, down to what is being sent at this moment.
     async fn refuse(mut self, away: Away) {
-        let away = self.away.get_or_init(|| away);
+        let away = self.shared.away.get_or_init(|| away);
         self.inbox.close();
         while let Some(ask) = self.inbox.recv().await {
             away.answer(ask);
