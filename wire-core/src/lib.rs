@@ -12,6 +12,8 @@ pub mod mailbox;
 pub mod manual;
 pub mod pairing;
 pub mod record;
+pub mod recovery;
+pub mod reset;
 pub mod session;
 pub mod spawn;
 #[cfg(any(test, feature = "test-support"))]

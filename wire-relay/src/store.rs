@@ -1,6 +1,7 @@
 //! What the relay asks of a store.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use futures_core::Stream;
 use wire_core::mailbox::{MailboxId, Op, Outcome, ReadSpec, Refusal};
@@ -32,6 +33,34 @@ pub trait Store: Send + Sync + 'static {
 
     /// How the store is at this moment; cheap.
     fn facts(&self) -> Facts;
+}
+
+/// Services that share a store: what one makes durable holds for the others from their next request on, a raised epoch
+/// among it, and wakes who waits at them.
+impl<S: Store> Store for Arc<S> {
+    fn apply(&self, op: Op) -> impl Future<Output = Result<Outcome, StoreError>> + Send {
+        S::apply(self, op)
+    }
+
+    fn read(&self, spec: ReadSpec) -> impl Future<Output = Result<Outcome, StoreError>> + Send {
+        S::read(self, spec)
+    }
+
+    fn watch(&self, keys: Vec<WakeKey>) -> impl Stream<Item = WakeKey> + Send + 'static {
+        S::watch(self, keys)
+    }
+
+    fn sweep(&self, now: Timestamp, max: u32) -> impl Future<Output = Result<u32, StoreError>> + Send {
+        S::sweep(self, now, max)
+    }
+
+    fn occupied(&self) -> Result<Vec<(Nameplate, Timestamp)>, StoreError> {
+        S::occupied(self)
+    }
+
+    fn facts(&self) -> Facts {
+        S::facts(self)
+    }
 }
 
 /// What can change under a reader.

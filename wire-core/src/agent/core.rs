@@ -104,7 +104,7 @@ impl Agent {
         let time = Arc::new(RelayTime { clock, offset_ms: AtomicI64::new(0) });
         let folder = config.folder();
         let now = time.now();
-        let (store, engine, process) = tokio::task::spawn_blocking(move || {
+        let (store, mut engine, process) = tokio::task::spawn_blocking(move || {
             let store = StoreFile::open_or_make(&folder, MIGRATIONS, |tx, folder| {
                 Engine::create(tx, now, |next| nextkey::write(folder, next))
             })?;
@@ -115,6 +115,7 @@ impl Agent {
         })
         .await
         .map_err(|_| Error::Internal("opening the store failed"))??;
+        engine.policy = Some(PeerRelayPolicy::new(config.relay().clone(), config.plain_http()));
         let root = engine.identity.root();
         let worker = Worker::start(store.clone(), engine, time.clone())?;
         let shared = Arc::new(Shared {

@@ -9,6 +9,7 @@ use super::transport::TransportError;
 use crate::identity::StatementError;
 use crate::mailbox::Refusal;
 use crate::pairing::{CodeError, LinkError, PairingError};
+use crate::recovery::RecoveryError;
 
 /// The one error of the agent. [`code`](Self::code) is the stable word for programs,
 /// [`hint`](Self::hint) says what to do next.
@@ -116,6 +117,30 @@ pub enum Error {
         /// Its local name.
         peer: String,
     },
+    /// The pairing was restored, and its session was not.
+    #[error("there is no session with {peer}: it was not restored with the pairing")]
+    NeedsReset {
+        /// Its local name.
+        peer: String,
+    },
+    /// Resets of the session with a peer were asked for or answered too often.
+    #[error("the session with {peer} was reset too often within an hour; nothing was changed")]
+    ResetTooOften {
+        /// Its local name.
+        peer: String,
+    },
+    /// Nothing waits for words.
+    #[error("no reset of the session with {peer} waits for words")]
+    NoReset {
+        /// Its local name.
+        peer: String,
+    },
+    /// The words that the other owner has read out are not those of this reset.
+    #[error("these are not the words of {peer}: someone may stand in between; the reset was thrown away")]
+    ResetWordsDiffer {
+        /// Its local name.
+        peer: String,
+    },
     /// Another live peer has the name.
     #[error("there is already a peer named {name}")]
     NameTaken {
@@ -140,6 +165,12 @@ pub enum Error {
         /// Their local names.
         peers: Vec<String>,
     },
+    /// The peer has not heard of the last move of its mailbox yet.
+    #[error("{peer} has not heard of the last move yet")]
+    MoveUnderWay {
+        /// Its local name.
+        peer: String,
+    },
     /// Pairings that are under way were begun with the present key.
     #[error("a pairing is under way: {}", peers.join(", "))]
     PairingUnderWay {
@@ -152,6 +183,45 @@ pub enum Error {
     /// An identity cannot be rotated any further, or not by this key.
     #[error("the identity cannot be rotated: {0}")]
     Rotation(StatementError),
+    /// The key that may replace the present one is in a recovery file.
+    #[error("the next key is in the recovery file {path}")]
+    NextKeyInFile {
+        /// Where that was written.
+        path: String,
+    },
+    /// A recovery file was not made, or not opened.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// The recovery file of another agent.
+    #[error("{path} is the recovery file of another agent")]
+    AnotherIdentity {
+        /// The file.
+        path: String,
+    },
+    /// A recovery file of before the last rotation, or of another one.
+    #[error("{path} has a key that was replaced: it is of before the last rotation")]
+    StaleRecovery {
+        /// The file.
+        path: String,
+    },
+    /// The recovery file has the key of a rotation that did not come to its end.
+    #[error("{path} is of a rotation that was cut off")]
+    RotationCutOff {
+        /// The file.
+        path: String,
+    },
+    /// A file that would have to be overwritten.
+    #[error("{path} is there already")]
+    FileExists {
+        /// The file.
+        path: String,
+    },
+    /// There is an agent where one was to be restored.
+    #[error("there is an agent in {folder} already")]
+    AgentExists {
+        /// Its folder.
+        folder: String,
+    },
     /// No record with this id.
     #[error("no such message")]
     UnknownMessage,
@@ -229,11 +299,25 @@ impl Error {
             Self::PairingIncomplete | Self::NotPaired { .. } | Self::UnknownPeer => "not_paired",
             Self::Pairing(_) => "wrong_code",
             Self::SessionFrozen { .. } => "session_frozen",
+            Self::NeedsReset { .. } => "needs_reset",
+            Self::ResetTooOften { .. } => "quota",
+            Self::NoReset { .. } => "usage",
+            Self::ResetWordsDiffer { .. } => "wrong_words",
             Self::UnknownMessage | Self::Settled { .. } => "usage",
-            Self::RotationUnderWay { .. } | Self::PairingUnderWay { .. } | Self::StaleIdentity { .. } => {
-                "refused"
-            }
+            Self::RotationUnderWay { .. }
+            | Self::MoveUnderWay { .. }
+            | Self::PairingUnderWay { .. }
+            | Self::StaleIdentity { .. } => "refused",
             Self::NextKeyAway | Self::Rotation(_) => "no_next_key",
+            Self::NextKeyInFile { .. } => "next_key_in_file",
+            Self::Recovery(RecoveryError::Passphrase(_)) => "usage",
+            Self::Recovery(RecoveryError::Locked) => "wrong_passphrase",
+            Self::Recovery(_)
+            | Self::AnotherIdentity { .. }
+            | Self::StaleRecovery { .. }
+            | Self::RotationCutOff { .. } => "recovery_file",
+            Self::FileExists { .. } => "file_exists",
+            Self::AgentExists { .. } => "agent_exists",
             Self::NewKeyUnheard { .. } => "new_key_unheard",
             Self::WaitOver => "wait_over",
             Self::NotText => "not_text",
@@ -267,7 +351,14 @@ impl Error {
             }
             Self::Replaced { .. } => "send it again: wire send",
             Self::SessionFrozen { .. } => {
-                "find out whether the peer's machine was copied or restored, then pair again"
+                "find out whether a machine was copied or restored, then: wire peers reset PEER"
+            }
+            Self::ResetTooOften { .. } => "find out with the other owner what goes wrong; wait an hour",
+            Self::NoReset { .. } => {
+                "see how it stands: wire peers show PEER; ask for one: wire peers reset PEER"
+            }
+            Self::ResetWordsDiffer { .. } => {
+                "the old session stands; were they misheard, both begin anew: wire peers reset PEER"
             }
             Self::NameTaken { .. } => {
                 "choose another name with --name, or none: a peer that pairs again keeps its name"
@@ -279,14 +370,41 @@ impl Error {
             Self::RotationUnderWay { .. } => {
                 "they have to come on line; one that never will has to be revoked first: wire revoke PEER"
             }
+            Self::MoveUnderWay { .. } => "it has to come on line; see: wire peers show PEER",
             Self::StaleIdentity { .. } => {
                 "it is an old copy of that agent, or who has stolen its old key: ask its owner before anything else"
             }
             Self::PairingUnderWay { .. } => {
-                "complete it first, or end it: wire peers shows it, wire revoke PEER ends it"
+                "complete it first, or end it: wire peers shows it, wire revoke PEER or wire peers reset PEER --cancel ends it"
             }
             Self::NewKeyUnheard { .. } => "it goes out by itself once the peer was on line",
-            Self::NextKeyAway => "put the file next.key back beside the store for the rotation",
+            Self::NextKeyAway => {
+                "put the file next.key back beside the store, or give the recovery file that has it: --file FILE, or --update"
+            }
+            Self::NextKeyInFile { .. } => {
+                "give it, wherever it is now: wire identity rotate --file FILE; or wire identity backup FILE --update"
+            }
+            Self::Recovery(error) => match error {
+                RecoveryError::Passphrase(_) => "choose another: four or five words drawn at random are good",
+                RecoveryError::Locked => {
+                    "try again; caps lock and keyboard layout count; nothing was changed"
+                }
+                RecoveryError::Version => "update this program; nothing was changed",
+                RecoveryError::TooLarge => "revoke peers that are gone: wire revoke PEER",
+                _ => "use another copy of it; nothing was changed",
+            },
+            Self::AnotherIdentity { .. } => "give the file of this agent, or name that agent: wire --as NAME",
+            Self::StaleRecovery { .. } => {
+                "use the file that the last rotation wrote; this one is of no use any more"
+            }
+            Self::RotationCutOff { .. } => "complete it first: wire identity rotate --file FILE",
+            Self::FileExists { .. } => {
+                "choose another name; a recovery file of this agent is brought up to date by --update"
+            }
+            Self::AgentExists { .. } => "restore under another name: wire --as NAME identity restore FILE",
+            Self::NeedsReset { .. } => {
+                "ask for a new session: wire peers reset PEER; or pair again: wire pair; the name stays"
+            }
             Self::Rotation(_) => "make a new identity and pair again",
             Self::WaitOver => "what was waited for goes on; ask for it again later",
             Self::BadCode(_) => "read it again on the other side's screen; nothing was sent anywhere",
@@ -317,6 +435,7 @@ impl Error {
             Self::Backpressure { .. }
             | Self::WaitOver
             | Self::RotationUnderWay { .. }
+            | Self::MoveUnderWay { .. }
             | Self::NewKeyUnheard { .. }
             | Self::Database(DatabaseError::Busy) => true,
             _ => false,

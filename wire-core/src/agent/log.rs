@@ -28,8 +28,20 @@ impl Peer {
     /// The joint log with this peer: of the present session, or of the last one where the pairing is over. Without
     /// `bodies` it shows who signed what when, and not what it said.
     pub async fn log(&self, bodies: bool) -> Result<LogReader> {
+        self.log_before(0, bodies).await
+    }
+
+    /// [`Peer::log`] of the session so many resets before the present one.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where there was none.
+    pub async fn log_before(&self, resets: u32, bodies: bool) -> Result<LogReader> {
         let key = self.key();
-        let frame: LogFrame = self.agent().shared.worker.read(move |b| b.log_frame(key)).await?;
+        let look = move |b: &super::engine::Batch<'_>| {
+            let key = b.session_before(key, resets)?;
+            Ok((key, b.log_frame(key)?))
+        };
+        let (key, frame): (PeerKey, LogFrame) = self.agent().shared.worker.read(look).await?;
         let [own, peer] = frame.counts;
         Ok(LogReader {
             peer: self.clone(),

@@ -52,6 +52,21 @@ pub(super) fn settle(folder: &Path, next_digest: &[u8; 32]) -> Result<(), Error>
         .map_err(|source| Error::Store(StoreError::Io { path, source }))
 }
 
+/// Erases the next key: a recovery file has it, on its disk and proved.
+pub(super) fn erase(folder: &Path) -> Result<(), Error> {
+    let path = folder.join(NEXT_KEY_FILE);
+    let erased = match OpenOptions::new().write(true).open(&path) {
+        Ok(mut file) => file
+            .write_all(&[0; 32])
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::remove_file(&path))
+            .and_then(|()| fs::File::open(folder)?.sync_all()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    };
+    erased.map_err(|source| Error::Store(StoreError::Io { path, source }))
+}
+
 fn read_as(folder: &Path, name: &str) -> Result<Option<NextKey>, Error> {
     let path = folder.join(name);
     match fs::read(&path).map(Zeroizing::new) {

@@ -252,7 +252,7 @@ pub(crate) async fn complete(shared: &Arc<Shared>, key: PeerKey) -> Result<()> {
         .wait_for(move |b| {
             Ok(match b.view_peer(key)?.stage {
                 Stage::Pending => None,
-                Stage::Paired | Stage::Ended | Stage::Frozen => Some(Ok(())),
+                Stage::Paired | Stage::Ended | Stage::Frozen | Stage::Lost => Some(Ok(())),
                 Stage::Revoked | Stage::Replaced | Stage::Abandoned => Some(Err(Error::PairingIncomplete)),
             })
         })

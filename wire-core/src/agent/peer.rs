@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::core::{Agent, within};
-use super::engine::{Batch, Outgoing, PeerKey, Stage};
+use super::engine::{Batch, InboxItem, Outgoing, PeerKey, Stage};
 use super::error::{Error, Result};
 use super::inbox::Message;
 use super::views::{PeerInfo, Sent};
@@ -107,6 +107,7 @@ impl Peer {
             .shared
             .worker
             .write(move |b| {
+                let key = b.successor(key)?;
                 let stage = b.peer(key)?.stage;
                 if stage.is_live() { b.retire(key, Stage::Revoked) } else { Ok(()) }
             })
@@ -119,9 +120,49 @@ impl Peer {
         self.agent.shared.worker.write(move |b| b.confirm_sas(key)).await
     }
 
+    /// The owner wants a new session with this peer, because the old one is frozen, was rolled back or is lost.
+    /// Where the peer asks for one, that is answered; where one is under way already, nothing is made anew. It goes
+    /// out by itself, and again until it is answered; [`PeerInfo::reset`] says how far it is, and what the owners
+    /// have to do. Nothing of it happens by itself, and until it is complete the old session stays what it is.
+    ///
+    /// The mailboxes stay, and so does this `Peer`. What the peer has not processed is sent again in the new
+    /// session, under the same ids; the peer's application gets nothing twice.
+    ///
+    /// # Errors
+    /// [`Error::ResetTooOften`] after five within an hour; [`Error::NotPaired`], [`Error::Ended`],
+    /// [`Error::Revoked`] and [`Error::Replaced`] where there is no pairing.
+    pub async fn reset(&self) -> Result<PeerInfo> {
+        let key = self.key;
+        self.agent.shared.worker.write(move |b| b.reset(key)).await?;
+        self.info().await
+    }
+
+    /// The owner has typed the eight words that the *other* owner reads out on its own screen. The new session is
+    /// used by this side from now on, as soon as the other side has confirmed it too.
+    ///
+    /// # Errors
+    /// [`Error::ResetWordsDiffer`] where these are other words of the list: someone may stand in between. The reset
+    /// is thrown away, and the old session stays what it is. [`Error::Usage`] for what is not eight words of the
+    /// list, and [`Error::NoReset`] where no reset waits for words; then nothing has changed.
+    pub async fn confirm_reset(&self, words: &str) -> Result<PeerInfo> {
+        let (key, words) = (self.key, words.to_owned());
+        let are_same = self.agent.shared.worker.write(move |b| b.confirm_reset(key, &words)).await?;
+        let info = self.info().await?;
+        if are_same { Ok(info) } else { Err(Error::ResetWordsDiffer { peer: info.name }) }
+    }
+
+    /// The owner gives up the reset that is under way, ours or the peer's. The session stays what it is. Where our
+    /// owner had confirmed it, the peer may go over to the new session all the same: then another reset is needed.
+    pub async fn cancel_reset(&self) -> Result<PeerInfo> {
+        let key = self.key;
+        self.agent.shared.worker.write(move |b| b.cancel_reset(key)).await?;
+        self.info().await
+    }
+
     async fn submit(&self, out: Outgoing) -> Result<Sent> {
         let key = self.key;
         let queued = self.agent.shared.worker.write(move |b| {
+            let key = b.successor(key)?;
             let (id, _) = b.send(key, out)?;
             b.delivery(&id)?.ok_or(Error::UnknownMessage)
         });
@@ -130,7 +171,7 @@ impl Peer {
 
     async fn reply(&self, ask: RecordId) -> Result<Message> {
         let (key, shared) = (self.key, &self.agent.shared);
-        let look = move |b: &Batch<'_>| b.reply_to(key, &ask);
+        let look = move |b: &Batch<'_>| b.reply_to(b.successor(key)?, &ask);
         let item = tokio::select! {
             item = shared.wait_for(look) => item?,
             end = self.last_word(ask) => {
@@ -156,7 +197,7 @@ impl Peer {
             if heard_out || row.end().is_some() || !row.stage.hears() {
                 return Ok(end);
             }
-            match shared.heard_out(self.key).await {
+            match shared.heard_out(row.peer).await {
                 Ok(()) => heard_out = true,
                 Err(error @ (Error::Closed | Error::Store(_))) => return Err(error),
                 Err(_) => pause().await,
@@ -206,8 +247,13 @@ impl SendMessage {
     async fn run(self) -> Result<Sent> {
         let Self { peer, mut out } = self;
         if let Some(re) = out.re {
-            let answered = peer.agent.shared.worker.read(move |b| b.find_received(&re)).await?;
-            if answered.is_some_and(|item| item.is_ask() && item.peer == peer.key) {
+            let key = peer.key;
+            let look = move |b: &Batch<'_>| {
+                let ask = b.find_received(&re)?.filter(InboxItem::is_ask);
+                let from = ask.map(|item| b.successor(item.peer)).transpose()?;
+                Ok(from == Some(b.successor(key)?))
+            };
+            if peer.agent.shared.worker.read(look).await? {
                 out.kind = Kind::Reply;
             }
         }

@@ -1,14 +1,21 @@
 //! The tables of an agent's store.
 //!
-//! One row of `peer` is one pairing: identity pinned, session, both chains, both mailboxes. What we
+//! One row of `peer` is one session: identity pinned, ratchet, both chains, both mailboxes. Where a session takes
+//! the place of another one, by a later pairing or by a reset, it has a row of its own. What we
 //! say stands in `outbox`, what the peer says in `inbox`, each by the sender's seq. States change often
 //! and long bytes do not, so they lie in tables of their own: SQLite writes a changed row as a whole.
 
 use super::store::Migration;
 
 /// Applied in order; the version of a store is how many were applied.
-pub(crate) const MIGRATIONS: &[Migration] =
-    &[Migration { sql: FIRST }, Migration { sql: SIGNED }, Migration { sql: ROTATION }];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration { sql: FIRST },
+    Migration { sql: SIGNED },
+    Migration { sql: ROTATION },
+    Migration { sql: RECOVERY },
+    Migration { sql: MOVING },
+    Migration { sql: RESET },
+];
 
 const FIRST: &str = "
 CREATE TABLE agent (
@@ -222,4 +229,68 @@ ALTER TABLE peer ADD COLUMN rotate_seq INTEGER;     -- our ROTATE that the peer 
 ALTER TABLE peer ADD COLUMN old_key BLOB;           -- the peer's, until the first word of the new one
 ALTER TABLE peer ADD COLUMN rotated INTEGER;        -- when the peer's key was replaced last
 ALTER TABLE peer ADD COLUMN rotation_refused INTEGER; -- when that was tried with another key than the next
+";
+
+/// The recovery file, and peers that were restored from one.
+const RECOVERY: &str = "
+ALTER TABLE agent ADD COLUMN backup_at INTEGER;     -- when the file was written that has the next key
+ALTER TABLE agent ADD COLUMN backup_file TEXT;      -- where
+ALTER TABLE agent ADD COLUMN next_moved INTEGER NOT NULL DEFAULT 0; -- what lies beside the store of it is to be erased
+ALTER TABLE peer ADD COLUMN in_file INTEGER NOT NULL DEFAULT 0;     -- the file has it as it is now
+";
+
+/// Mailboxes that go to another relay.
+const MOVING: &str = "
+CREATE TABLE old_box (
+    box_id      BLOB PRIMARY KEY,           -- a mailbox that a peer may still post to
+    peer        INTEGER NOT NULL REFERENCES peer (id),
+    box_seed    BLOB NOT NULL,
+    box_url     TEXT NOT NULL,
+    box_epoch   INTEGER NOT NULL,
+    box_inc     BLOB,
+    box_seq     INTEGER NOT NULL,
+    until       INTEGER NOT NULL,           -- read no longer than that, or its relay asked to delete it
+    gone        INTEGER NOT NULL            -- it is to be deleted
+) STRICT, WITHOUT ROWID;
+CREATE INDEX old_box_until ON old_box (until);
+CREATE INDEX old_box_peer ON old_box (peer);
+ALTER TABLE peer ADD COLUMN moved_by INTEGER;       -- our MOVE that is not over
+ALTER TABLE peer ADD COLUMN move_last INTEGER;      -- the peer's last record when it first acknowledged that
+ALTER TABLE peer ADD COLUMN move_taken INTEGER NOT NULL DEFAULT 0; -- the peer posts to the new one
+ALTER TABLE peer ADD COLUMN move_refused INTEGER;   -- when the peer refused one
+";
+
+/// Sessions that take the place of others, with the same peer and in the same mailboxes.
+///
+/// A peer without a session, whose pairing was restored without its ratchet, is a row of `peer` in state 3 with no
+/// row of `session`: its mailboxes, statements and reset keys are there, and its chains as the recovery file had them,
+/// of which nothing is claimed any more.
+const RESET: &str = "
+ALTER TABLE peer ADD COLUMN origin INTEGER;         -- first session of this pairing; null in that one
+ALTER TABLE peer ADD COLUMN resets INTEGER;         -- the session whose place it is to take, and has not yet
+ALTER TABLE peer ADD COLUMN unsealed INTEGER;       -- first record that is signed and not sealed yet
+ALTER TABLE peer ADD COLUMN lost_from INTEGER;      -- records of ours that the peer had received, and has lost
+ALTER TABLE peer ADD COLUMN lost_to INTEGER;
+ALTER TABLE peer ADD COLUMN reset_due INTEGER NOT NULL DEFAULT 0; -- the envelope of the reset is to be posted
+ALTER TABLE peer ADD COLUMN reset_at INTEGER;       -- when it is to be posted again
+DROP INDEX peer_name;
+CREATE UNIQUE INDEX peer_name ON peer (name) WHERE state < 4 AND resets IS NULL;
+
+CREATE TABLE reset (
+    peer        INTEGER PRIMARY KEY REFERENCES peer (id), -- whose session is to be replaced
+    own_ctr     INTEGER NOT NULL DEFAULT 0, -- of the last RESET that was made here
+    peer_ctr    INTEGER NOT NULL DEFAULT 0, -- of the last that was taken from the peer
+    made        INTEGER NOT NULL DEFAULT 0, -- how many were made or answered here since made_since
+    made_since  INTEGER NOT NULL DEFAULT 0,
+    asked       BLOB,                       -- our RESET that is not answered, with its secrets
+    asked_at    INTEGER,
+    posts       INTEGER NOT NULL DEFAULT 0, -- how often time has brought it to be posted again
+    theirs      BLOB,                       -- the peer's RESET that waits for the owner
+    theirs_at   INTEGER,
+    answered    BLOB,                       -- hash of the RESET that our RESET_OK answers
+    envelope    BLOB,                       -- our RESET or RESET_OK, exactly as it is posted
+    own_words   TEXT,                       -- to be read out, and to be typed
+    peer_words  TEXT,
+    refused_at  INTEGER                     -- when other words were typed
+) STRICT;
 ";

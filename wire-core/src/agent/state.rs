@@ -84,4 +84,22 @@ pub(crate) enum Inward {
     Expired = 5,
     /// See [`Inward::Refused`].
     Poison = 6,
+    /// The peer has signed it again in a session that took the place of this one: what becomes of it is there.
+    Moved = 7,
+}
+
+impl Inward {
+    pub(crate) fn from_store(n: i64) -> Result<Self, Error> {
+        let all = [
+            Self::Held,
+            Self::Ready,
+            Self::Reply,
+            Self::Processed,
+            Self::Refused,
+            Self::Expired,
+            Self::Poison,
+            Self::Moved,
+        ];
+        all.into_iter().find(|s| *s as i64 == n).ok_or_else(|| Error::corrupt("state of a record"))
+    }
 }

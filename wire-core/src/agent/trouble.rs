@@ -88,9 +88,9 @@ impl RelayState {
 }
 
 impl PeerInfo {
-    /// The alarm of a session that is frozen.
+    /// The alarm of a session that is frozen, or is not there.
     pub fn alarm(&self) -> Option<Trouble> {
-        self.end().filter(|_| self.state == PeerState::Frozen)
+        self.end().filter(|_| matches!(self.state, PeerState::Frozen | PeerState::Lost))
     }
 
     /// Why nothing more is sent to it, if so.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::core::Agent;
-use super::engine::{Batch, DeliveryRow, PeerView, Stage};
+use super::engine::{Batch, DeliveryRow, PeerView, ResetView, Stage};
 use super::error::{Error, Result};
 use super::peer::Peer;
 use super::state::Delivery;
@@ -91,6 +91,8 @@ pub enum PeerState {
     Replaced,
     /// Never completed.
     Abandoned,
+    /// The pairing was restored and its session was not: nothing is sent or taken before a reset.
+    Lost,
 }
 
 impl PeerState {
@@ -104,6 +106,7 @@ impl PeerState {
             Self::Revoked => "revoked",
             Self::Replaced => "replaced",
             Self::Abandoned => "abandoned",
+            Self::Lost => "lost",
         }
     }
 }
@@ -118,6 +121,7 @@ impl From<Stage> for PeerState {
             Stage::Revoked => Self::Revoked,
             Stage::Replaced => Self::Replaced,
             Stage::Abandoned => Self::Abandoned,
+            Stage::Lost => Self::Lost,
         }
     }
 }
@@ -132,6 +136,7 @@ impl From<PeerState> for Stage {
             PeerState::Revoked => Self::Revoked,
             PeerState::Replaced => Self::Replaced,
             PeerState::Abandoned => Self::Abandoned,
+            PeerState::Lost => Self::Lost,
         }
     }
 }
@@ -178,6 +183,70 @@ pub struct PeerInfo {
     pub rotated: Option<Timestamp>,
     /// When it, or who has its current key alone, tried to replace the key by one that it had not committed to.
     pub rotation_refused: Option<Timestamp>,
+    /// The relay of the mailbox that it posts to.
+    pub own_relay: String,
+    /// That mailbox was moved, and the old one is still read.
+    pub moving: bool,
+    /// When it refused the last move: the mailbox is where it was.
+    pub move_refused: Option<Timestamp>,
+    /// The reset of its session that is under way.
+    pub reset: Option<ResetInfo>,
+    /// When words were typed that were not those of a reset, which was thrown away: someone may have stood in
+    /// between. Until the next reset is asked for.
+    pub words_differed: Option<Timestamp>,
+    /// Records of ours, the first and the last of them by number, that the peer had received, and had lost when its
+    /// session was reset. What it had not processed of them was sent again.
+    pub lost: Option<(u64, u64)>,
+}
+
+/// How far the reset of a session is. It changes nothing before it is complete, and is completed by owners alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResetInfo {
+    /// What it waits for.
+    pub state: ResetState,
+    /// The eight words that this side's owner reads out, once both sides have agreed.
+    pub words: Option<String>,
+}
+
+/// What a reset waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResetState {
+    /// The peer, or who has stolen its store, asks for it: our owner answers by [`Peer::reset`](super::Peer::reset),
+    /// or does nothing.
+    Requested,
+    /// We have asked; the peer's owner has to answer.
+    Asked,
+    /// Both have agreed: our owner has to type the words that the other one reads out.
+    AwaitsWords,
+    /// Our owner is done; the peer's has to type our words.
+    Confirmed,
+}
+
+impl ResetState {
+    /// The word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Asked => "asked",
+            Self::AwaitsWords => "awaits_words",
+            Self::Confirmed => "confirmed",
+        }
+    }
+}
+
+impl From<ResetView> for ResetInfo {
+    fn from(v: ResetView) -> Self {
+        let state = match (&v.theirs, &v.agreed) {
+            // The peer has begun anew, so what was agreed before is worth nothing to it.
+            (Some(_), _) => ResetState::Requested,
+            (None, Some((true, _))) => ResetState::Confirmed,
+            (None, Some((false, _))) => ResetState::AwaitsWords,
+            (None, None) => ResetState::Asked,
+        };
+        Self { state, words: v.agreed.map(|(_, words)| words) }
+    }
 }
 
 impl From<PeerView> for PeerInfo {
@@ -202,6 +271,12 @@ impl From<PeerView> for PeerInfo {
             awaits_new_key: v.awaits_key,
             rotated: v.rotated,
             rotation_refused: v.rotation_refused,
+            own_relay: v.own_relay,
+            moving: v.moving,
+            move_refused: v.move_refused,
+            reset: v.reset.map(ResetInfo::from),
+            words_differed: v.words_differed,
+            lost: v.lost,
         }
     }
 }

@@ -8,9 +8,10 @@ use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::IsIdentity as _;
 use rand_core::CryptoRng;
+use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::{CryptoError, kdf::sha512};
+use super::{CryptoError, kdf::sha512, public};
 use crate::encoding::lv;
 
 const DSI: &[u8] = b"CPaceRistretto255";
@@ -48,13 +49,15 @@ impl Ephemeral {
 
     /// The scalar of a stored invite.
     pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Result<Self, CryptoError> {
-        Option::from(Scalar::from_canonical_bytes(*bytes)).map(Self).ok_or(CryptoError)
+        let scalar = Self(Scalar::from_bytes_mod_order(*bytes));
+        let canonical = public::outcome(scalar.0.as_bytes().ct_eq(bytes).into());
+        if canonical { Ok(scalar) } else { Err(CryptoError) }
     }
 
     /// K = y·Y; refuses an undecodable or identity result (`scalar_mult_vfy`).
     pub(crate) fn agree(self, peer: &Share) -> Result<Zeroizing<[u8; 32]>, CryptoError> {
         let mut k = decode(peer)? * self.0;
-        if k.is_identity() {
+        if public::outcome(k.is_identity()) {
             return Err(CryptoError);
         }
         let bytes = Zeroizing::new(k.compress().to_bytes());

@@ -4,7 +4,7 @@ use rand_core::CryptoRng;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
-use super::CryptoError;
+use super::{CryptoError, public};
 use crate::encoding::fixed_bytes;
 
 fixed_bytes!(
@@ -12,6 +12,13 @@ fixed_bytes!(
     DhPublic,
     32
 );
+
+impl DhPublic {
+    /// Refuses the points of low order: with those, any scalar at all gives zero.
+    pub(crate) fn check_contributory(&self) -> Result<(), CryptoError> {
+        DhKeyPair::from_secret_bytes(&[1; 32]).agree(self).map(drop)
+    }
+}
 
 /// An X25519 key pair of the ratchet. The secret is wiped on drop.
 #[derive(Clone)]
@@ -52,7 +59,7 @@ impl DhKeyPair {
     /// The shared secret; refuses a peer key of low order.
     pub(crate) fn agree(&self, peer: &DhPublic) -> Result<Zeroizing<[u8; 32]>, CryptoError> {
         let shared = self.secret.diffie_hellman(&PublicKey::from(*peer.as_bytes()));
-        if !shared.was_contributory() {
+        if !public::outcome(shared.was_contributory()) {
             return Err(CryptoError);
         }
         Ok(Zeroizing::new(shared.to_bytes()))

@@ -44,6 +44,11 @@ pub(crate) fn encapsulate(
     encapsulate_deterministic(ek, &m)
 }
 
+/// Whether [`encapsulate`] takes this key.
+pub(crate) fn check_key(ek: &[u8; EK_LEN]) -> Result<(), CryptoError> {
+    EncapsulationKey768::new(&(*ek).into()).map(drop).map_err(|_| CryptoError)
+}
+
 /// [`encapsulate`] with the message given: for the vectors.
 pub(crate) fn encapsulate_deterministic(
     ek: &[u8; EK_LEN],

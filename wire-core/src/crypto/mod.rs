@@ -5,6 +5,7 @@ pub(crate) mod cpace;
 pub(crate) mod dh;
 pub(crate) mod kdf;
 pub(crate) mod kem;
+pub(crate) mod public;
 pub(crate) mod sign;
 
 /// A failure of a cryptographic check. It has no detail on purpose: which check failed is nobody's

@@ -49,6 +49,10 @@ impl<'a> Parts<'a> {
         Ok(parts)
     }
 
+    pub(super) fn nonce(&self) -> &[u8; NONCE_LEN] {
+        &self.nonce
+    }
+
     /// nonce ‖ hdr: the part that only a holder of the header key can make.
     pub(crate) fn nonce_and_header(&self) -> &'a [u8] {
         let (_, fields) = self.prefix.split_at(2);

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Every envelope is as long as the smallest 512·2^k that its payload fits, so its length says no
-//! more than a size class. Sealing and opening belong to a [`Session`](crate::session::Session),
+//! more than a size class. A reset is sealed outside of any session, under a key of the pairing. Sealing and opening belong to a [`Session`](crate::session::Session),
 //! which has the keys; this module has the layout, the sizes and the hash by which an envelope is
 //! named.
 //!
@@ -27,11 +27,13 @@
 
 mod layout;
 mod padding;
+mod reset;
 mod sealed;
 
 pub(crate) use layout::Parts;
 pub use layout::check;
 pub use padding::{Payload, max_payload, sealed_len};
+pub(crate) use reset::{ResetContext, open_reset, seal_reset};
 pub(crate) use sealed::{Header, HeaderKey, MessageKey, seal};
 
 use crate::crypto::{aead, kdf};

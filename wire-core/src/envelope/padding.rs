@@ -2,7 +2,7 @@
 //! payload is zeros, which the receiver checks.
 
 use super::{HARD_MAX, LEN_LEN, MIN_LEN, OVERHEAD};
-use crate::crypto::CryptoError;
+use crate::crypto::{CryptoError, public};
 use crate::encoding::Wiped;
 
 /// Length of the envelope that carries `payload` bytes; `None` if that is over [`HARD_MAX`].
@@ -40,6 +40,7 @@ impl Payload {
         let copied = Wiped::with_capacity(body.len(), |out| out.extend_from_slice(body));
         let mut payload = Self { body: copied, len: 0 };
         open(payload.body.as_mut_slice())?;
+        public::bytes(&payload.body);
         let (len, rest) = payload.body.split_first_chunk::<LEN_LEN>().ok_or(CryptoError)?;
         let len = usize::try_from(u32::from_be_bytes(*len)).map_err(|_| CryptoError)?;
         let (_, zeros) = rest.split_at_checked(len).ok_or(CryptoError)?;

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::{HEADER_LEN, LEN_LEN, PREFIX_LEN, Parts, Payload, SUITE, VERSION};
 use crate::crypto::aead::{self, NONCE_LEN, TAG_LEN};
 use crate::crypto::dh::DhPublic;
-use crate::crypto::{CryptoError, kdf};
+use crate::crypto::{CryptoError, kdf, public};
 use crate::encoding::{Reader, secret_bytes};
 
 const NONCE_LABEL: &[u8] = b"wire/env/1 nonce";
@@ -31,7 +31,7 @@ secret_bytes!(
 );
 
 /// What the body is bound to beside the bytes before it: the session id.
-pub(crate) type Context = [u8; 32];
+type Context = [u8; 32];
 
 /// The ratchet's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +54,25 @@ pub(crate) fn seal(
     len: usize,
     rng: &mut impl CryptoRng,
 ) -> Vec<u8> {
-    let (hk, mk) = keys;
-    let nonce = hedged_nonce(mk, payload, rng);
+    let nonce = hedged_nonce(keys.1, payload, rng);
+    lay_out(keys, &nonce, header, context, payload, len)
+}
+
+/// [`seal`] under a nonce that is given.
+pub(super) fn lay_out(
+    (hk, mk): (&HeaderKey, &MessageKey),
+    nonce: &[u8; NONCE_LEN],
+    header: &Header,
+    context: &[u8],
+    payload: &[u8],
+    len: usize,
+) -> Vec<u8> {
     let mut sealed_header = header.encode();
-    let header_tag = aead::seal_detached(hk.expose(), &nonce, &[VERSION, SUITE], &mut sealed_header);
+    let header_tag = aead::seal_detached(hk.expose(), nonce, &[VERSION, SUITE], &mut sealed_header);
 
     let mut out = Vec::with_capacity(len);
     out.extend_from_slice(&[VERSION, SUITE]);
-    out.extend_from_slice(&nonce);
+    out.extend_from_slice(nonce);
     out.extend_from_slice(&sealed_header);
     out.extend_from_slice(&header_tag);
     let aad = body_aad(&out, context);
@@ -71,7 +82,7 @@ pub(crate) fn seal(
     out.extend_from_slice(payload);
     out.resize(len - TAG_LEN, 0);
     let (_, body) = out.split_at_mut(PREFIX_LEN);
-    let body_tag = aead::seal_detached(mk.expose(), &nonce, &aad, body);
+    let body_tag = aead::seal_detached(mk.expose(), nonce, &aad, body);
     out.extend_from_slice(&body_tag);
     out
 }
@@ -82,12 +93,13 @@ impl Parts<'_> {
         let mut header = Zeroizing::new(self.header);
         let aad = [VERSION, SUITE];
         aead::open_detached(hk.expose(), &self.nonce, &aad, header.as_mut(), &self.header_tag).ok()?;
+        public::bytes(header.as_ref());
         Header::decode(&header)
     }
 
     /// The payload, if the body was sealed under `mk` for `context` behind these very bytes and its
     /// padding is right.
-    pub(crate) fn open_body(&self, mk: &MessageKey, context: &Context) -> Result<Payload, CryptoError> {
+    pub(crate) fn open_body(&self, mk: &MessageKey, context: &[u8]) -> Result<Payload, CryptoError> {
         let aad = body_aad(self.prefix, context);
         Payload::open(self.body, |body| {
             aead::open_detached(mk.expose(), &self.nonce, &aad, body, self.body_tag)
@@ -123,12 +135,8 @@ fn hedged_nonce(mk: &MessageKey, payload: &[u8], rng: &mut impl CryptoRng) -> [u
     nonce
 }
 
-fn body_aad(prefix: &[u8], context: &Context) -> [u8; PREFIX_LEN + 32] {
-    let mut aad = [0u8; PREFIX_LEN + 32];
-    let (head, tail) = aad.split_at_mut(PREFIX_LEN);
-    head.copy_from_slice(prefix);
-    tail.copy_from_slice(context);
-    aad
+fn body_aad(prefix: &[u8], context: &[u8]) -> Vec<u8> {
+    [prefix, context].concat()
 }
 
 const _: () = assert!(PREFIX_LEN == 82 && LEN_LEN == 4);

@@ -50,8 +50,8 @@ impl std::fmt::Debug for PinnedKey {
     }
 }
 
-/// The key that may sign the identity's next statement, and signs nothing else. It lies in a file of its own, never
-/// inside the store.
+/// The key that may sign the identity's next statement, and beside that only the resets that bring it to peers. It
+/// lies in a file of its own, never inside the store.
 #[derive(Clone, Debug)]
 pub struct NextKey(IdentityKeyPair);
 
@@ -69,6 +69,10 @@ impl NextKey {
     /// What a statement commits to: H(next public key).
     pub fn digest(&self) -> [u8; 32] {
         sha256(&[self.0.public().as_bytes()])
+    }
+
+    pub(crate) fn pair(&self) -> &IdentityKeyPair {
+        &self.0
     }
 
     /// The seed, for the file that holds it.

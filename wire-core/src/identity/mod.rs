@@ -2,7 +2,7 @@
 //!
 //! 1. [`Identity::generate`] makes the first key, and the *next* one, whose hash the first
 //!    [`Statement`] commits to (pre-rotation). The next key is kept apart ([`NextKey`]) and signs nothing but the
-//!    next statement.
+//!    next statement, and the resets of sessions that bring it.
 //! 2. The [`Root`] is the hash of the first key and that commitment. It is the name in policies and records,
 //!    written `wid:` and base32, and no rotation changes it.
 //! 3. [`Identity::rotate`] puts a fresh key in the place of the present one.

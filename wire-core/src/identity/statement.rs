@@ -5,7 +5,7 @@
 //! covers both `id` and `next_digest`; in each further one H(`by`) is the `next_digest` of the one before.
 //! `prev_hash` = H(previous statement), zero in the first.
 //!
-//! So the key that signs messages never signs a statement after the first, and there is no other first one under
+//! So the key that signs records never signs a statement after the first, and there is no other first one under
 //! its root: who has it can make no second history of the identity, not even for a peer that knows an older one.
 
 use super::{IdentityKeyPair, IdentityPublic, Root};
@@ -226,6 +226,11 @@ impl StatementChain {
         let mut r = Reader::new(last);
         r.take(1 + Root::LEN).ok()?;
         r.array().ok().map(IdentityPublic::from_bytes)
+    }
+
+    /// The key that signed the newest statement: after the first one, the one that was committed to.
+    pub(crate) fn rotated_by(&self) -> IdentityPublic {
+        self.last.by
     }
 
     /// The concatenated statements.

@@ -6,11 +6,8 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::origin::{Origin, is_host_or_origin};
+use super::words::{MAX_TEXT, SEPARATORS};
 use super::{CodeError, Nameplate, SecretWords};
-
-/// Bytes of the longest text that is looked at.
-const MAX_TEXT: usize = 512;
-const SEPARATORS: [char; 4] = ['-', '_', ' ', '.'];
 
 /// A typed code: a public number, secret words, and perhaps the relay to meet at.
 ///

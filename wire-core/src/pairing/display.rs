@@ -27,7 +27,7 @@ impl DisplayName {
 
     /// Replaces each character that must not be shown by `?`. `text` has at most 64 bytes; no
     /// replacement is longer than what it replaces.
-    pub(super) fn sanitised(text: &str) -> Self {
+    pub(crate) fn sanitised(text: &str) -> Self {
         Self(text.chars().map(|c| if is_hidden(c) { REPLACEMENT } else { c }).collect())
     }
 }
@@ -36,6 +36,12 @@ impl fmt::Display for DisplayName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whether a peer may be called so on this machine: 1 to 32 of `a-z 0-9 - _ .`, not beginning with `-` or `.`.
+pub(crate) fn is_petname(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
+    (1..=32).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with(['.', '-'])
 }
 
 /// Control characters, and the characters of Unicode that show nothing or reorder what is shown.

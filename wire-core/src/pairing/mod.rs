@@ -95,12 +95,15 @@ mod words;
 
 pub use code::Code;
 pub use display::DisplayName;
-pub(crate) use display::is_hidden;
+pub(crate) use display::{is_hidden, is_petname};
 pub use error::{CodeError, LinkError, PairingError};
 pub use established::{Established, ResetKey, ResetKeys, Role, Sas};
 pub use initiator::{AwaitingConfirmation, Initiator, InitiatorKeyed};
 pub use invite::{InviteLink, InviteSecret};
+#[cfg(feature = "client")]
+pub(crate) use offer::Route;
 pub use offer::{LocalOffer, PeerOffer};
+pub(crate) use origin::is_relay_url;
 pub use origin::{Origin, ParseOriginError};
 pub use rendezvous::{Context, InviteId, Nameplate, ParseNameplateError, Rendezvous};
 pub use responder::{Responder, ResponderVerified};

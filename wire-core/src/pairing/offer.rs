@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::origin::is_relay_url;
 use super::sealed::{MAX_BODY, Sealing};
 use super::{DisplayName, PairingError};
-use crate::crypto::dh::{DhKeyPair, DhPublic};
+use crate::crypto::dh::DhPublic;
 use crate::encoding::cbor;
 use crate::identity::{Identity, Root, StatementChain};
 use crate::mailbox::{Certificate, MailboxId, RelayId, SenderKeyPair};
@@ -101,19 +101,14 @@ impl PeerOffer {
         let signer = StatementChain::claimed_key(body.statements).ok_or(PairingError::Malformed)?;
         sealing.verify(&opened, &signer)?;
         let statements = StatementChain::verify(body.statements).map_err(|_| PairingError::Failed)?;
-        let certificate = Certificate::verify(route.certificate).map_err(|_| PairingError::Failed)?;
-        let seed = route.sender_seed.try_into().map_err(|_| PairingError::Malformed)?;
-        let sender = SenderKeyPair::from_seed(seed);
-        if certificate.mailbox() != route.mailbox || certificate.sender() != sender.public() {
-            return Err(PairingError::Failed);
-        }
+        let (certificate, sender) = route.verify()?;
         check_contributory(&body.dr_pub)?;
         if statements.root() == own {
             return Err(PairingError::SelfPairing);
         }
         let display = body.display.unwrap_or_default();
         let present_and_empty = body.display.is_some_and(str::is_empty);
-        if !is_relay_url(route.url) || display.len() > DisplayName::MAX_LEN || present_and_empty {
+        if !route.is_address() || display.len() > DisplayName::MAX_LEN || present_and_empty {
             return Err(PairingError::Malformed);
         }
         Ok(Self {
@@ -164,19 +159,38 @@ struct Body<'b> {
     display: Option<&'b str>,
 }
 
-#[derive(Encode, Decode)]
+/// How to post to a mailbox, as an offer and a MOVE record say it.
+#[derive(Clone, Copy, Encode, Decode)]
 #[cbor(array)]
-struct Route<'b> {
+pub(crate) struct Route<'b> {
     #[b(0)]
-    url: &'b str,
+    pub(crate) url: &'b str,
     #[n(1)]
-    relay: RelayId,
+    pub(crate) relay: RelayId,
     #[n(2)]
-    mailbox: MailboxId,
+    pub(crate) mailbox: MailboxId,
     #[cbor(b(3), with = "minicbor::bytes")]
-    certificate: &'b [u8],
+    pub(crate) certificate: &'b [u8],
     #[cbor(b(4), with = "minicbor::bytes")]
-    sender_seed: &'b [u8],
+    pub(crate) sender_seed: &'b [u8],
+}
+
+impl Route<'_> {
+    /// The right to post and its key, if the mailbox has signed the one for the other.
+    pub(crate) fn verify(&self) -> Result<(Certificate, SenderKeyPair), PairingError> {
+        let certificate = Certificate::verify(self.certificate).map_err(|_| PairingError::Failed)?;
+        let seed = self.sender_seed.try_into().map_err(|_| PairingError::Malformed)?;
+        let sender = SenderKeyPair::from_seed(seed);
+        if certificate.mailbox() != self.mailbox || certificate.sender() != sender.public() {
+            return Err(PairingError::Failed);
+        }
+        Ok((certificate, sender))
+    }
+
+    /// Whether the address is well formed; nothing is said of whether it may be used.
+    pub(crate) fn is_address(&self) -> bool {
+        is_relay_url(self.url)
+    }
 }
 
 // The longest chain, address and name fit the longer offer, so sealing never runs out of room.
@@ -194,6 +208,5 @@ const _: () = {
 
 /// Refuses the points of low order: with those, any scalar at all gives zero.
 pub(super) fn check_contributory(public: &DhPublic) -> Result<(), PairingError> {
-    DhKeyPair::from_secret_bytes(&[1; 32]).agree(public)?;
-    Ok(())
+    Ok(public.check_contributory()?)
 }

@@ -71,7 +71,7 @@ pub(super) fn is_host_or_origin(text: &str) -> bool {
 
 /// What an offer may give as its relay: an origin, and perhaps a path of plain segments where the
 /// relay is mounted.
-pub(super) fn is_relay_url(text: &str) -> bool {
+pub(crate) fn is_relay_url(text: &str) -> bool {
     let Some(rest) = SCHEMES.iter().find_map(|s| text.strip_prefix(s)) else { return false };
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~".contains(&b);

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bip39::Language;
 use rand_core::CryptoRng;
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::CodeError;
@@ -15,6 +16,10 @@ const LONGEST_WORD: usize = 8;
 /// Characters of a mistyped word that an error shows.
 const SHOWN_CHARACTERS: usize = 24;
 const INDEX_MASK: u16 = 0x7ff;
+/// What may stand between words.
+pub(super) const SEPARATORS: [char; 4] = ['-', '_', ' ', '.'];
+/// Longest text that is looked at, in bytes.
+pub(super) const MAX_TEXT: usize = 512;
 
 /// The words of one code. They are the secret: they have no `Display`, cannot be serialised, and
 /// are wiped on drop.
@@ -37,6 +42,38 @@ impl SecretWords {
         Ok(Self::join(pairs.iter().map(|p| word(u16::from_be_bytes(*p)))))
     }
 
+    /// The eight words of 88 bits, eleven to a word, the highest first.
+    pub(crate) fn of_bits(bits: &[u8; 11]) -> Self {
+        let value = Zeroizing::new(bits.iter().fold(0u128, |acc, b| acc << 8 | u128::from(*b)));
+        Self::join((0..Self::MAX).map(|i| word((*value >> (11 * (Self::MAX - 1 - i))) as u16)))
+    }
+
+    /// Words as a person types them, without a number in front.
+    pub(crate) fn parse(text: &str) -> Result<Self, CodeError> {
+        if text.len() > MAX_TEXT {
+            return Err(CodeError::TooLong);
+        }
+        let text = Zeroizing::new(text.to_ascii_lowercase());
+        // One more than fits, so that too many are told apart and no more is kept of them.
+        let typed: Vec<&str> = text
+            .split(SEPARATORS)
+            .map(str::trim_ascii)
+            .filter(|w| !w.is_empty())
+            .take(Self::MAX + 1)
+            .collect();
+        Self::from_typed(&typed)
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.joined().split('-').count()
+    }
+
+    /// Compares in constant time.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.joined().as_bytes().ct_eq(other.joined().as_bytes()).into()
+    }
+
     /// Full words or prefixes of at least four letters, already in lower case.
     pub(super) fn from_typed(typed: &[&str]) -> Result<Self, CodeError> {
         let mut full = [""; Self::MAX];
@@ -49,7 +86,7 @@ impl SecretWords {
     }
 
     /// The full words joined by `-`: the password of the PAKE, without the number.
-    pub(super) fn joined(&self) -> &str {
+    pub(crate) fn joined(&self) -> &str {
         &self.0
     }
 

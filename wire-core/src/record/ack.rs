@@ -13,7 +13,7 @@ pub const MAX_MISSING: usize = 16;
 pub const MAX_UNOPENABLE: usize = 16;
 
 /// Largest number that a record may carry, so that every store can hold it: 2^63 - 1.
-pub(super) const MAX_NUMBER: u64 = i64::MAX as u64;
+pub(crate) const MAX_NUMBER: u64 = i64::MAX as u64;
 
 /// Why a record was received but will not be processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,6 +35,12 @@ pub(super) fn verify<'a>(
     Ok(payload)
 }
 
+/// What was signed, unverified.
+#[cfg(feature = "client")]
+pub(super) fn payload(cose: &[u8]) -> Option<&[u8]> {
+    parse(cose).map(|(payload, _)| payload)
+}
+
 fn parse(cose: &[u8]) -> Option<(&[u8], [u8; 64])> {
     let mut d = Decoder::new(cose);
     let fields = d.array().ok()? == Some(4) && d.bytes().ok()? == PROTECTED && d.map().ok()? == Some(0);

@@ -5,6 +5,8 @@ use std::fmt;
 use minicbor::{Decode, Encode, decode, encode};
 
 use super::ack::MAX_NUMBER;
+#[cfg(feature = "client")]
+use super::cose;
 use super::{Ack, RecordHash, RecordId};
 use crate::encoding::{Malformed, cbor};
 use crate::identity::Root;
@@ -31,6 +33,8 @@ pub enum Kind {
     Cert,
     /// The sender's identity has a new key; the body is its statement.
     Rotate,
+    /// The sender's mailbox for the receiver is elsewhere; the body says how to post to it.
+    Move,
     /// A kind that this version does not act on. It is received, and excepted as refused.
     Other(String),
 }
@@ -45,6 +49,7 @@ impl Kind {
             Self::Reply => "reply",
             Self::Cert => "cert",
             Self::Rotate => "rotate",
+            Self::Move => "move",
             Self::Other(text) => text,
         }
     }
@@ -65,6 +70,7 @@ impl Kind {
             "reply" => Self::Reply,
             "cert" => Self::Cert,
             "rotate" => Self::Rotate,
+            "move" => Self::Move,
             other => Self::Other(other.to_owned()),
         })
     }
@@ -163,6 +169,12 @@ crate::encoding::fixed_bytes!(
 );
 
 impl Header {
+    /// The fields of a record of our own, out of the COSE_Sign1 that is kept of it. No signature is checked.
+    #[cfg(feature = "client")]
+    pub(crate) fn of_own(cose: &[u8]) -> Result<Self, Malformed> {
+        Self::decode(cose::payload(cose).ok_or(Malformed)?)
+    }
+
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let header: Self = cbor::from_slice(bytes)?;
         header.check()?;

@@ -28,6 +28,7 @@ mod id;
 pub mod log;
 mod message;
 
+pub(crate) use ack::MAX_NUMBER;
 pub use ack::{Ack, Except, MAX_EXCEPT, MAX_MISSING, MAX_UNOPENABLE, Reason, SeqRange};
 pub use chain::{Placement, ReceiveChain, SendChain};
 pub use control::{Control, ControlKind, VerifiedControl};

@@ -1,8 +1,8 @@
 //! Opening an envelope, and applying what that does to the session once the payload is accepted.
 //!
 //! 1. The header is tried under the current chain's header key, then under the one that starts the
-//!    peer's next chain, then under those of closed chains, the newest first. A session's reset keys
-//!    would follow.
+//!    peer's next chain, then under those of closed chains, the newest first. What none opens may be a
+//!    [reset](crate::reset), which is outside of every session.
 //! 2. The number finds a message key: derived ahead in the current or the next chain, or kept from
 //!    a skipped place.
 //! 3. The body authenticates. A new ratchet key of the peer now gives this side its own next chain.

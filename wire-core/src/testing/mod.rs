@@ -2,6 +2,7 @@
 //! a relay gets to see, and what holds for every input.
 //! Nothing here is a stable interface.
 
+pub mod constant_time;
 pub mod fuzz;
 mod leaks;
 mod received;

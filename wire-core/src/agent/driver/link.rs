@@ -297,7 +297,7 @@ impl Link {
             }
             Event::Revoked { mailbox } | Event::Deleted { mailbox } => {
                 let Some(peer) = self.boxes.get(&mailbox).map(|own| own.peer) else { return };
-                let noted = self.shared.worker.submit(move |batch| batch.box_closed(peer));
+                let noted = self.shared.worker.submit(move |batch| batch.mailbox_closed(peer, &mailbox));
                 let (url, tell) = (self.url.clone(), tell.clone());
                 io.spawn(async move {
                     let outcome = noted.await.unwrap_or(Err(Error::Closed));
@@ -311,7 +311,9 @@ impl Link {
                 self.resting.insert(mailbox, now.plus_millis(REFUSED_WAIT_MS));
                 match (own.closing, refusal) {
                     // There is nothing to close.
-                    (Some(_), Refusal::NotFound) => self.identity.doubt_answer(Doubted::Closing(own.peer)),
+                    (Some(_), Refusal::NotFound) => {
+                        self.identity.doubt_answer(Doubted::Closing(own.peer, mailbox))
+                    }
                     _ if Doubted::is(refusal) => self.identity.doubt_answer(Doubted::Box(refusal)),
                     _ => self.shared.set_relay_state(&self.url, RelayState::Refuses(refusal)),
                 }

@@ -235,6 +235,7 @@ impl Driver {
                     batch.release_dead_claims(alive)?;
                     batch.requeue_expired()?;
                     batch.seal_due_status()?;
+                    batch.close_stale_boxes()?;
                     batch.abandon_overdue().map(|_| ())
                 })
                 .await?;

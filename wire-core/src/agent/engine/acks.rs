@@ -41,6 +41,7 @@ impl Batch<'_> {
             p.owe_repeated_ack(self.now);
         }
         self.apply_ack(p, &control.ack)?;
+        Self::note_move_heard(p, control.ack.recv, control.last);
         if p.stage.speaks() { self.serve_gaps(p, &control.ack) } else { Ok(()) }
     }
 
@@ -121,8 +122,9 @@ impl Batch<'_> {
                 .execute(range)?;
         }
         if !ack.unopenable.is_empty() {
-            let mut statement =
-                self.tx.prepare_cached("SELECT seq, env_hash FROM outbox WHERE peer = ? AND state < 2")?;
+            let mut statement = self.tx.prepare_cached(
+                "SELECT seq, env_hash FROM outbox WHERE peer = ? AND state < 2 AND size > 0",
+            )?;
             let mut rows = statement.query([p.key.0])?;
             while let Some(row) = rows.next()? {
                 let hash = EnvelopeHash::from_bytes(row.get(1)?);
@@ -136,7 +138,7 @@ impl Batch<'_> {
         useless.into_iter().try_for_each(|seq| self.reseal(p, seq))
     }
 
-    fn is_our_head(&self, p: &PeerRow, seq: u64, head: &RecordHash) -> Result<bool, Error> {
+    pub(super) fn is_our_head(&self, p: &PeerRow, seq: u64, head: &RecordHash) -> Result<bool, Error> {
         if seq > p.own.last {
             return Ok(false);
         }

@@ -20,7 +20,7 @@ use crate::session::Lane;
 use crate::time::Timestamp;
 
 /// First wait for an acknowledgement before STATUS asks for one; doubles each time.
-const STATUS_FIRST_MS: u64 = 60_000;
+pub(super) const STATUS_FIRST_MS: u64 = 60_000;
 /// The same where all is received, and it is only not known to be processed.
 const STATUS_DONE_MS: u64 = 3_600_000;
 /// Longest wait between two STATUS.
@@ -60,6 +60,7 @@ impl Batch<'_> {
         if !p.hello || !p.stage.speaks() {
             return Ok(());
         }
+        self.seal_waiting(p)?;
         if heard.turned && p.own.last > p.peer_recv {
             if p.may_answer(self.now) {
                 return self.seal_control(p, ControlKind::Status);
@@ -238,8 +239,7 @@ impl PeerRow {
     /// When silence is asked about next, if there is something to ask about.
     pub(super) fn next_status(&self, now: Timestamp) -> Option<Timestamp> {
         let first = if self.own.last > self.peer_recv { STATUS_FIRST_MS } else { STATUS_DONE_MS };
-        let wait = first.saturating_mul(1 << self.status_k.min(12)).min(STATUS_MAX_MS);
-        (self.own.last > self.peer_proc).then(|| now.plus_millis(wait))
+        (self.own.last > self.peer_proc).then(|| now.plus_millis(wait(first, self.status_k)))
     }
 
     /// A duplicate or a STATUS is answered, but at most once a second: a relay that delivers old bytes
@@ -259,6 +259,11 @@ impl PeerRow {
         self.control_due = self.control.is_some();
         self.acked_at = now;
     }
+}
+
+/// How long to wait before what was said `times` times again is said once more.
+pub(super) fn wait(first_ms: u64, times: u32) -> u64 {
+    first_ms.saturating_mul(1 << times.min(12)).min(STATUS_MAX_MS)
 }
 
 fn digest(kind: ControlKind, ack: &Ack, last: u64) -> [u8; 32] {

@@ -102,20 +102,24 @@ impl Batch<'_> {
     /// Forgets the bodies of what both sides are done with and is older than `before`. What is signed stays.
     pub(crate) fn prune_bodies(&mut self, peer: PeerKey, before: Timestamp) -> Result<u64, Error> {
         self.peer(peer)?;
+        // With the sessions that were reset.
+        let first: i64 =
+            self.tx
+                .query_row("SELECT coalesce(origin, id) FROM peer WHERE id = ?", [peer.0], |r| r.get(0))?;
         let own = self
             .tx
             .prepare_cached(
                 "UPDATE outbox_record SET salt = x'', body = x'' WHERE length(salt) > 0 AND n IN
-                    (SELECT n FROM outbox WHERE peer = ? AND state > 2 AND created < ?)",
+                    (SELECT n FROM outbox WHERE peer IN (SELECT id FROM peer WHERE id = ?1 OR origin = ?1) AND state > 2 AND created < ?2)",
             )?
-            .execute(params![peer.0, before.as_millis()])?;
+            .execute(params![first, before.as_millis()])?;
         let theirs = self
             .tx
             .prepare_cached(
                 "UPDATE inbox_record SET salt = NULL, body = NULL WHERE salt IS NOT NULL AND n IN
-                    (SELECT n FROM inbox WHERE peer = ? AND state IN (3, 4, 5) AND arrived < ?)",
+                    (SELECT n FROM inbox WHERE peer IN (SELECT id FROM peer WHERE id = ?1 OR origin = ?1) AND state IN (3, 4, 5, 7) AND arrived < ?2)",
             )?
-            .execute(params![peer.0, before.as_millis()])?;
+            .execute(params![first, before.as_millis()])?;
         Ok((own + theirs) as u64)
     }
 }

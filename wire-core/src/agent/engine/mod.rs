@@ -7,16 +7,21 @@
 //! committed, and only then is it told to anyone.
 
 mod acks;
+mod arrived;
 mod control;
 mod inbox;
 mod invites;
 mod log;
+mod moving;
 mod outgoing;
 mod pairing;
 mod peer;
 mod query;
 mod receive;
+mod recovery;
 mod relays;
+mod replaced;
+mod reset;
 mod rotation;
 mod send;
 
@@ -27,6 +32,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use zeroize::Zeroizing;
 
 use super::error::Error;
+use super::relay_url::PeerRelayPolicy;
 use crate::entropy::os_rng;
 use crate::identity::{Identity, IdentityKeyPair, NextKey, StatementChain};
 use crate::time::Timestamp;
@@ -34,11 +40,13 @@ use crate::time::Timestamp;
 pub(crate) use inbox::{Handed, InboxItem};
 pub(crate) use invites::{InviteRow, InviteStep, SlotRow};
 pub(crate) use log::LogFrame;
+pub(crate) use moving::NewBox;
 pub(crate) use outgoing::{After, Closing, OwnBox, Post, PostTarget};
 pub(crate) use pairing::NewPeer;
 pub(crate) use peer::{PeerKey, PeerRow, Stage};
-pub(crate) use query::{DeliveryRow, PeerView};
+pub(crate) use query::{DeliveryRow, PeerView, ResetView};
 pub(crate) use receive::Arrival;
+pub(crate) use recovery::BackupView;
 pub(crate) use relays::KnownRelay;
 pub(crate) use send::Outgoing;
 
@@ -49,6 +57,8 @@ pub(crate) struct Engine {
     /// The key before, while a peer has not acknowledged the new one.
     old: Option<IdentityKeyPair>,
     store_key: StoreKey,
+    /// Which relays a peer may move to, of those that the owner did not choose; none without one.
+    pub(crate) policy: Option<PeerRelayPolicy>,
 }
 
 crate::encoding::secret_bytes!(
@@ -74,7 +84,7 @@ impl Engine {
         let chain = StatementChain::verify(&statements).map_err(|_| Error::corrupt("identity"))?;
         let identity = Identity::from_parts(&seed, chain).map_err(|_| Error::corrupt("identity"))?;
         let old = old.map(|seed| IdentityKeyPair::from_seed(&seed));
-        Ok(Self { identity, old, store_key: StoreKey::from_bytes(store_key) })
+        Ok(Self { identity, old, store_key: StoreKey::from_bytes(store_key), policy: None })
     }
 
     /// Makes an identity in a new store, and gives its next key to `keep`, which must have written it to its

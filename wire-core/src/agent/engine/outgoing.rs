@@ -21,7 +21,7 @@ const MIN_KEEP_MS: u64 = 3_600_000;
 const MAX_KEEP_MS: u64 = 60 * 24 * 3_600_000;
 
 /// Peers with something to post.
-pub(super) const UNPOSTED: &str = "SELECT id FROM peer p WHERE state <= 1 AND (control_due = 1
+pub(super) const UNPOSTED: &str = "SELECT id FROM peer p WHERE (state <= 3 AND reset_due = 1) OR state <= 1 AND (control_due = 1
     OR EXISTS (SELECT 1 FROM outbox o INDEXED BY outbox_state
                WHERE o.peer = p.id AND o.state = 0 AND o.size > 0 AND (p.rotate_seq IS NULL OR o.seq <= p.rotate_seq)))";
 /// The first that a peer has not been posted, up to the ROTATE that it has to acknowledge first.
@@ -31,7 +31,9 @@ pub(super) const NEXT_POST: &str = "SELECT o.seq, o.env_hash, e.bytes
 /// Whether time has brought something.
 pub(super) const TIME_DUE: &str = "SELECT 1 FROM peer
     WHERE (state <= 1 AND own_last > peer_proc AND status_at <= ?1) OR (state = 0 AND deadline <= ?1)
-    UNION ALL SELECT 1 FROM outbox o WHERE state = 1 AND expires <= ?1 AND size > 0 LIMIT 1";
+        OR (state <= 3 AND reset_at <= ?1)
+    UNION ALL SELECT 1 FROM outbox o WHERE state = 1 AND expires <= ?1 AND size > 0
+    UNION ALL SELECT 1 FROM old_box WHERE until <= ?1 LIMIT 1";
 /// What the relay has lost is posted again.
 pub(super) const REQUEUE_ALL: &str = "UPDATE outbox AS o INDEXED BY outbox_state SET state = 0
     WHERE peer = ? AND state = 1 AND size > 0";
@@ -50,8 +52,8 @@ pub(crate) struct PostTarget {
 /// Envelopes to post, the peer's whole unposted prefix in seq order as far as one request holds it.
 pub(crate) struct Post {
     pub(crate) target: PostTarget,
-    /// The records of the first envelopes, and the hashes of these; one more is the newest control
-    /// message.
+    /// The records of the first envelopes, and the hashes of these; behind them come the newest control
+    /// message and that of a reset.
     pub(crate) records: Vec<(u64, EnvelopeHash)>,
     pub(crate) envelopes: Vec<Vec<u8>>,
 }
@@ -108,20 +110,24 @@ impl Batch<'_> {
         let row = self
             .tx
             .prepare_cached(
-                "SELECT to_url, to_cert, to_seed, iif(control_due, control, NULL),
-                    coalesce(rotate_seq, 0x7fffffffffffffff) FROM peer WHERE id = ? AND state <= 1",
+                // What is to replace a session goes where that one posts to.
+                "SELECT t.to_url, t.to_cert, t.to_seed, iif(p.state <= 1 AND p.control_due, p.control, NULL),
+                    iif(p.state <= 1, coalesce(p.rotate_seq, 0x7fffffffffffffff), 0),
+                    iif(p.reset_due, (SELECT envelope FROM reset WHERE peer = p.id), NULL)
+                 FROM peer p JOIN peer t ON t.id = coalesce(p.resets, p.id)
+                 WHERE p.id = ? AND (p.state <= 1 OR p.state <= 3 AND p.reset_due)",
             )?
             .query_row([peer.0], |r| {
                 Ok((
                     r.get::<_, String>(0)?,
                     r.get::<_, Vec<u8>>(1)?,
                     r.get::<_, [u8; 32]>(2)?,
-                    r.get::<_, Option<Vec<u8>>>(3)?,
+                    [r.get::<_, Option<Vec<u8>>>(3)?, r.get(5)?],
                     r.get::<_, u64>(4)?,
                 ))
             })
             .optional()?;
-        let Some((url, cert, seed, control, top)) = row else { return Ok(None) };
+        let Some((url, cert, seed, others, top)) = row else { return Ok(None) };
         let mut records = Vec::new();
         let mut envelopes = Vec::new();
         let mut bytes = 0;
@@ -136,7 +142,7 @@ impl Batch<'_> {
             records.push((row.get(0)?, EnvelopeHash::from_bytes(row.get(1)?)));
             envelopes.push(envelope);
         }
-        envelopes.extend(control);
+        envelopes.extend(others.into_iter().flatten());
         if envelopes.is_empty() {
             return Ok(None);
         }
@@ -158,6 +164,10 @@ impl Batch<'_> {
         expires: Timestamp,
     ) -> Result<After, Error> {
         let peer = post.target.peer;
+        if post.target.certificate.mailbox() != self.peer(peer)?.to_cert.mailbox() {
+            // The peer has moved meanwhile. It reads the old mailbox for a while, and gets all of it at the new one.
+            return Ok(After::Done);
+        }
         let expires = self.believable(expires);
         let mut refused = None;
         for (i, envelope) in post.envelopes.iter().enumerate() {
@@ -167,7 +177,7 @@ impl Batch<'_> {
                 continue;
             }
             let Some((seq, hash)) = post.records.get(i) else {
-                self.control_posted(peer, envelope)?;
+                self.other_posted(peer, envelope)?;
                 continue;
             };
             // Only these very bytes: the record may have been sealed again meanwhile.
@@ -199,14 +209,21 @@ impl Batch<'_> {
         })
     }
 
-    fn control_posted(&mut self, peer: PeerKey, envelope: &[u8]) -> Result<(), Error> {
+    fn other_posted(&mut self, peer: PeerKey, envelope: &[u8]) -> Result<(), Error> {
         self.with_peer(peer, |_, p| {
             // A newer one may have been sealed meanwhile.
             if p.control.as_deref() == Some(envelope) {
                 p.control_due = false;
             }
             Ok(())
-        })
+        })?;
+        self.tx
+            .prepare_cached(
+                "UPDATE peer SET reset_due = 0 WHERE id = ?1 AND reset_due = 1
+                    AND (SELECT envelope FROM reset WHERE peer = ?1) = ?2",
+            )?
+            .execute(params![peer.0, envelope])?;
+        Ok(())
     }
 
     /// A relay that lies about the time must not make us post again and again, or never again.
@@ -215,7 +232,7 @@ impl Batch<'_> {
     }
 
     fn note_refusal(&mut self, peer: PeerKey, why: Option<&str>) -> Result<(), Error> {
-        if !self.peer(peer)?.stage.speaks() {
+        if !matches!(self.peer(peer)?.stage, Stage::Pending | Stage::Paired | Stage::Frozen | Stage::Lost) {
             return Ok(());
         }
         self.tx
@@ -245,13 +262,15 @@ impl Batch<'_> {
     /// What the relay will have dropped by now is posted again.
     pub(crate) fn requeue_expired(&mut self) -> Result<(), Error> {
         self.tx.prepare_cached(REQUEUE_EXPIRED)?.execute([self.now.as_millis()])?;
-        Ok(())
+        self.post_resets_again()
     }
 
     /// Our mailboxes: those to read, and those to close.
     pub(crate) fn own_boxes(&self) -> Result<Vec<OwnBox>, Error> {
         let mut statement = self.tx.prepare_cached(
-            "SELECT id, box_url, box_seed, box_epoch, box_inc, box_seq, box_gone, box_id FROM peer WHERE state <= 3 OR box_gone > 0",
+            "SELECT id, box_url, box_seed, box_epoch, box_inc, box_seq, box_gone, box_id FROM peer
+             WHERE (state <= 3 AND resets IS NULL) OR box_gone > 0
+             UNION ALL SELECT peer, box_url, box_seed, box_epoch, box_inc, box_seq, 2 * gone, box_id FROM old_box",
         )?;
         let boxes = statement
             .query_map([], |r| {
@@ -295,13 +314,15 @@ impl Batch<'_> {
         refusal: Refusal,
     ) -> Result<(), Error> {
         let p = self.peer(peer)?;
-        let stage = p.stage;
-        if refusal == Refusal::OldEpoch && p.to_cert.epoch() != epoch {
-            // The peer has sent a newer certificate meanwhile.
+        let (stage, is_reset) = (p.stage, p.resets.is_some());
+        if p.to_cert.epoch() != epoch {
+            // The peer has sent a newer certificate meanwhile, or has moved.
             return Ok(());
         }
         self.note_refusal(peer, Some(refusal.code()))?;
         match (stage, refusal) {
+            // The session that it is to replace goes by its own posts.
+            _ if is_reset => Ok(()),
             (Stage::Pending, Refusal::NotFound | Refusal::OldEpoch) => self.retire(peer, Stage::Abandoned),
             (Stage::Paired, Refusal::OldEpoch) => self.end(peer),
             _ => Ok(()),
@@ -323,11 +344,16 @@ impl Batch<'_> {
         if stands != before {
             return Err(Error::Internal("the mailbox was read elsewhere meanwhile"));
         }
+        let opened = self.peer(peer)?.opened;
         let arrival = self.receive(peer, envelopes.iter().map(|(_, envelope)| envelope.as_slice()))?;
+        self.note_move(peer, mailbox, opened)?;
         if let Some((last, _)) = envelopes.last() {
-            self.tx
-                .prepare_cached("UPDATE peer SET box_inc = ?, box_seq = ? WHERE id = ?")?
-                .execute(params![last.incarnation.as_bytes(), last.seq, peer.0])?;
+            // Another session may have taken the mailbox over, or it was moved.
+            for table in ["peer", "old_box"] {
+                self.tx
+                    .prepare_cached(&format!("UPDATE {table} SET box_inc = ?, box_seq = ? WHERE box_id = ?"))?
+                    .execute(params![last.incarnation.as_bytes(), last.seq, mailbox.as_bytes()])?;
+            }
         }
         Ok(arrival)
     }
@@ -342,7 +368,10 @@ impl Batch<'_> {
     fn peer_of_box(&self, mailbox: &MailboxId) -> Result<Option<(PeerKey, Option<Cursor>)>, Error> {
         Ok(self
             .tx
-            .prepare_cached("SELECT id, box_inc, box_seq FROM peer WHERE box_id = ?")?
+            .prepare_cached(
+                "SELECT id, box_inc, box_seq FROM peer WHERE box_id = ?1
+                 UNION ALL SELECT peer, box_inc, box_seq FROM old_box WHERE box_id = ?1 AND gone = 0",
+            )?
             .query_row([mailbox.as_bytes()], |r| Ok((PeerKey(r.get(0)?), read_cursor(r.get(1)?, r.get(2)?))))
             .optional()?)
     }

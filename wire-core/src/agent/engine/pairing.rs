@@ -7,7 +7,7 @@ use crate::agent::error::Error;
 use crate::agent::state::Inward;
 use crate::identity::{Root, StatementChain};
 use crate::mailbox::MailboxKeyPair;
-use crate::pairing::{Established, PairingSecret, Rendezvous, consumed_tag};
+use crate::pairing::{Established, PairingSecret, Rendezvous, consumed_tag, is_petname};
 use crate::record::SendChain;
 use crate::time::Timestamp;
 
@@ -167,11 +167,16 @@ impl Batch<'_> {
                 return Err(end);
             }
             p.verified = true;
-            if !p.hello {
-                batch.send_hello(p)?;
-            }
-            if batch.has_heard_hello(p)? { batch.finish_pairing(p) } else { Ok(()) }
+            batch.let_speak(p)
         })
+    }
+
+    /// Nothing holds HELLO back any more; the peer's completes the pairing.
+    pub(super) fn let_speak(&mut self, p: &mut PeerRow) -> Result<(), Error> {
+        if !p.hello {
+            self.send_hello(p)?;
+        }
+        if self.has_heard_hello(p)? { self.finish_pairing(p) } else { Ok(()) }
     }
 
     /// The peer's HELLO verified. With the SAS still to be compared, the pairing waits for the owner.
@@ -185,6 +190,9 @@ impl Batch<'_> {
             return Ok(());
         }
         self.flush()?;
+        if let Some(old) = p.resets {
+            self.replace_session(p, old)?;
+        }
         let older: Vec<(i64, String)> = self
             .tx
             .prepare_cached("SELECT id, name FROM peer WHERE root = ? AND id <> ? AND state BETWEEN 1 AND 3")?
@@ -205,6 +213,7 @@ impl Batch<'_> {
 
     /// The peer has ended the pairing: nothing more is sent. What it said before is still taken.
     pub(super) fn end(&mut self, peer: PeerKey) -> Result<(), Error> {
+        self.drop_reset(peer)?;
         self.with_peer(peer, |batch, p| {
             p.stage = Stage::Ended;
             batch.fall_silent(p)
@@ -224,11 +233,21 @@ impl Batch<'_> {
 
     /// Ends a pairing on this side: nothing more is sent or accepted, its mailbox is deleted.
     pub(crate) fn retire(&mut self, peer: PeerKey, stage: Stage) -> Result<(), Error> {
+        self.drop_reset(peer)?;
+        self.retire_row(peer, stage)
+    }
+
+    /// [`Batch::retire`] for a row of which nothing else waits.
+    pub(super) fn retire_row(&mut self, peer: PeerKey, stage: Stage) -> Result<(), Error> {
         self.with_peer(peer, |batch, p| {
             p.stage = stage;
             batch.fall_silent(p)?;
+            p.forget_move();
+            batch.close_old_boxes_of(peer)?;
             let closing = if stage == Stage::Abandoned { Closing::Delete } else { Closing::Revoke };
-            batch.tx.execute("UPDATE peer SET box_gone = ? WHERE id = ?", params![closing as i64, peer.0])?;
+            // The mailbox of a session that was to replace another one is that one's.
+            let closing = if p.resets.is_some() { 0 } else { closing as i64 };
+            batch.tx.execute("UPDATE peer SET box_gone = ? WHERE id = ?", params![closing, peer.0])?;
             if stage != Stage::Replaced {
                 // What a peer said who was only replaced is still for the application to take.
                 batch.tx.execute(
@@ -250,7 +269,10 @@ impl Batch<'_> {
             .query_map([self.now.as_millis()], |r| r.get(0))?
             .collect::<Result<_, _>>()?;
         for id in &late {
-            self.retire(PeerKey(*id), Stage::Abandoned)?;
+            match self.peer(PeerKey(*id))?.resets {
+                Some(old) => self.drop_reset(old)?,
+                None => self.retire(PeerKey(*id), Stage::Abandoned)?,
+            }
         }
         Ok(late.into_iter().map(PeerKey).collect())
     }
@@ -278,7 +300,7 @@ impl Batch<'_> {
     /// what the peer calls itself only suggests one.
     fn free_name(&self, wanted: &str, exact: bool) -> Result<String, Error> {
         let base = if exact {
-            if !is_peer_name(wanted) {
+            if !is_petname(wanted) {
                 return Err(Error::usage("a peer's name is 1 to 32 of a-z, 0-9, '-', '_', '.'"));
             }
             wanted.to_owned()
@@ -311,11 +333,6 @@ impl Batch<'_> {
 fn is_numbered(name: &str, base: &str) -> bool {
     let number = name.strip_prefix(base).and_then(|rest| rest.strip_prefix('-'));
     number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-}
-
-fn is_peer_name(text: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
-    (1..=32).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with(['.', '-'])
 }
 
 /// A local name out of what a stranger calls itself: nothing but plain characters survive.

@@ -33,6 +33,9 @@ pub(crate) enum Stage {
     Replaced = 5,
     /// Never completed.
     Abandoned = 6,
+    /// The pairing is here and its session is not: nothing is said or heard before a reset. In the store it is a
+    /// frozen one without a session.
+    Lost = 7,
 }
 
 impl Stage {
@@ -45,12 +48,26 @@ impl Stage {
             Self::Revoked,
             Self::Replaced,
             Self::Abandoned,
+            Self::Lost,
         ];
         all.into_iter().find(|s| *s as i64 == n).ok_or_else(|| Error::corrupt("peer state"))
     }
 
+    /// What the row says. A session is looked for beside it.
+    pub(super) fn with_session(self, has_session: bool) -> Result<Self, Error> {
+        match (self, has_session) {
+            (Self::Frozen, false) => Ok(Self::Lost),
+            (Self::Pending | Self::Paired | Self::Ended, false) => Err(Error::corrupt("session")),
+            _ => Ok(self),
+        }
+    }
+
+    fn to_store(self) -> i64 {
+        if self == Self::Lost { Self::Frozen as i64 } else { self as i64 }
+    }
+
     pub(crate) fn is_live(self) -> bool {
-        self <= Self::Frozen
+        self <= Self::Frozen || self == Self::Lost
     }
 
     /// Whether what the peer said is taken.
@@ -70,6 +87,7 @@ impl Stage {
             Self::Pending | Self::Paired => return None,
             Self::Ended => Error::Ended { peer },
             Self::Frozen => Error::SessionFrozen { peer },
+            Self::Lost => Error::NeedsReset { peer },
             Self::Revoked => Error::Revoked { peer },
             Self::Replaced => Error::Replaced { peer },
             Self::Abandoned => Error::PairingIncomplete,
@@ -87,7 +105,8 @@ pub(crate) struct PeerRow {
     pub(crate) verified: bool,
     pub(crate) link: Link,
     pub(crate) pinned: PinnedKey,
-    pub(crate) session: Restorable,
+    /// None where it was not restored.
+    session: Option<Restorable>,
     pub(crate) own: SendChain,
     pub(crate) theirs: ReceiveChain,
     pub(crate) proc: u64,
@@ -121,8 +140,22 @@ pub(crate) struct PeerRow {
     pub(crate) to_cert: Certificate,
     /// ROTATE of ours that the peer has not acknowledged: nothing behind it is posted before.
     pub(super) rotate_seq: Option<u64>,
+    /// MOVE of ours that the peer has not processed, or whose old mailbox is still needed.
+    pub(super) moved_by: Option<u64>,
+    /// What the peer had signed when it first acknowledged that.
+    pub(super) move_last: Option<u64>,
+    /// Something of the peer came through the mailbox that we moved to.
+    pub(super) move_taken: bool,
+    /// Envelopes that were opened in this batch, and took their place.
+    pub(super) opened: u64,
     /// The peer's key before its last rotation, for control messages that were under way.
     pub(super) old_key: Option<PinnedKey>,
+    /// The row whose place this one is to take, and has not yet.
+    pub(super) resets: Option<PeerKey>,
+    /// It has taken the place of another session: the peer signs what was open there again.
+    pub(super) follows: bool,
+    /// The first record that is signed and waits for room to be sealed; so do all behind it.
+    pub(super) unsealed: Option<u64>,
     /// Something came in, or was closed, in this batch.
     pub(super) heard: Option<Heard>,
     /// Which generation of the session is in the store, if that is known.
@@ -165,9 +198,21 @@ impl std::ops::DerefMut for Restorable {
 impl PeerRow {
     pub(super) fn load(tx: &Connection, own: &Identity, key: PeerKey) -> Result<Self, Error> {
         let mut statement = tx.prepare_cached(
-            "SELECT p.*, s.ratchet FROM peer p JOIN session s ON s.peer = p.id WHERE p.id = ?",
+            "SELECT p.*, s.ratchet FROM peer p LEFT JOIN session s ON s.peer = p.id WHERE p.id = ?",
         )?;
-        statement.query_row([key.0], |r| Ok(Self::read(r, own, key))).optional()?.ok_or(Error::UnknownPeer)?
+        match statement.query_row([key.0], |r| Ok(Self::read(r, own, key))).optional()? {
+            Some(row) => row,
+            None => Err(Self::without_session(tx, key)?),
+        }
+    }
+
+    /// Why there is no session to work with.
+    fn without_session(tx: &Connection, key: PeerKey) -> Result<Error, Error> {
+        let name: Option<String> = tx
+            .prepare_cached("SELECT name FROM peer WHERE id = ? AND state = 7")?
+            .query_row([key.0], |r| r.get(0))
+            .optional()?;
+        Ok(name.map_or(Error::UnknownPeer, |peer| Error::NeedsReset { peer }))
     }
 
     fn read(r: &Row<'_>, own: &Identity, key: PeerKey) -> Result<Self, Error> {
@@ -176,18 +221,19 @@ impl PeerRow {
         let statements: Vec<u8> = r.get("statements")?;
         let chain = StatementChain::from_stored(&statements).map_err(|_| corrupt())?;
         // Read where it lies: a copy would have to be wiped.
-        let session = r.get_ref("ratchet")?.as_blob().map_err(|_| corrupt())?;
-        let session = Restorable(Session::from_bytes(session).map_err(|_| corrupt())?);
+        let session = r.get_ref("ratchet")?.as_blob_or_null().map_err(|_| corrupt())?;
+        let session = session.map(|bytes| Session::from_bytes(bytes).map(Restorable));
+        let session = session.transpose().map_err(|_| corrupt())?;
         let cert: Vec<u8> = r.get("to_cert")?;
         Ok(Self {
             key,
             name: r.get("name")?,
-            stage: Stage::from_store(r.get("state")?)?,
+            stage: Stage::from_store(r.get("state")?)?.with_session(session.is_some())?,
             hello: r.get("hello")?,
             verified: r.get("verified")?,
             link: Link { session: session_id, own: own.root(), peer: Root::from_bytes(r.get("root")?) },
             pinned: chain.current().into(),
-            stored: Some(session.generation()),
+            stored: session.as_ref().map(|s| s.generation()),
             session,
             own: SendChain { last: r.get("own_last")?, head: RecordHash::from_bytes(r.get("own_head")?) },
             theirs: ReceiveChain { recv: r.get("recv")?, head: RecordHash::from_bytes(r.get("recv_head")?) },
@@ -213,6 +259,13 @@ impl PeerRow {
             status_k: r.get("status_k")?,
             to_cert: Certificate::from_stored(&cert).map_err(|_| corrupt())?,
             rotate_seq: r.get("rotate_seq")?,
+            moved_by: r.get("moved_by")?,
+            move_last: r.get("move_last")?,
+            move_taken: r.get("move_taken")?,
+            opened: 0,
+            resets: r.get::<_, Option<i64>>("resets")?.map(PeerKey),
+            follows: r.get::<_, Option<i64>>("origin")?.is_some(),
+            unsealed: r.get("unsealed")?,
             old_key: r
                 .get::<_, Option<[u8; 32]>>("old_key")?
                 .map(|key| IdentityPublic::from_bytes(key).into()),
@@ -232,12 +285,14 @@ impl PeerRow {
                 said_recv = :said_recv, said_proc = :said_proc,
                 control = :control, control_due = :control_due, control_says = :control_says,
                 own_signed = :own_signed, peer_signed = :peer_signed,
-                status_at = :status_at, status_k = :status_k, to_cert = :to_cert, rotate_seq = :rotate_seq, old_key = :old_key
+                status_at = :status_at, status_k = :status_k, to_cert = :to_cert, rotate_seq = :rotate_seq, old_key = :old_key,
+                moved_by = :moved_by, move_last = :move_last, move_taken = :move_taken,
+                unsealed = :unsealed
              WHERE id = :id",
         )?;
         statement.execute(named_params! {
             ":id": self.key.0,
-            ":state": self.stage as i64,
+            ":state": self.stage.to_store(),
             ":hello": self.hello,
             ":verified": self.verified,
             ":own_last": self.own.last,
@@ -265,16 +320,35 @@ impl PeerRow {
             ":status_k": self.status_k,
             ":to_cert": self.to_cert.as_bytes().as_slice(),
             ":rotate_seq": self.rotate_seq,
+            ":moved_by": self.moved_by,
+            ":move_last": self.move_last,
+            ":move_taken": self.move_taken,
             ":old_key": self.old_key.map(|key| *key.public().as_bytes()),
+            ":unsealed": self.unsealed,
         })?;
-        let generation = self.session.generation();
-        if self.stored != Some(generation) {
+        if let Some(session) = &self.session
+            && self.stored != Some(session.generation())
+        {
             tx.prepare_cached("UPDATE session SET ratchet = ? WHERE peer = ?")?
-                .execute(params![&*self.session.to_bytes(), self.key.0])?;
-            self.stored = Some(generation);
+                .execute(params![&*session.to_bytes(), self.key.0])?;
+            self.stored = Some(session.generation());
         }
         self.dirty = false;
         Ok(())
+    }
+
+    /// The session, where there is one.
+    pub(crate) fn session(&mut self) -> Result<&mut Session, Error> {
+        match &mut self.session {
+            Some(session) => Ok(session),
+            None => Err(Error::NeedsReset { peer: self.name.clone() }),
+        }
+    }
+
+    /// Where its sending chain stands.
+    #[cfg(test)]
+    pub(crate) fn place(&self) -> Option<crate::session::SendingPlace> {
+        self.session.as_ref().map(|session| session.place())
     }
 
     /// What was written of it may have been taken back.

@@ -33,6 +33,26 @@ pub(crate) struct PeerView {
     pub(crate) awaits_key: bool,
     pub(crate) rotated: Option<Timestamp>,
     pub(crate) rotation_refused: Option<Timestamp>,
+    /// The relay of our mailbox for it.
+    pub(crate) own_relay: String,
+    pub(crate) moving: bool,
+    pub(crate) move_refused: Option<Timestamp>,
+    pub(crate) reset: Option<ResetView>,
+    /// When words were typed that were not those of a reset.
+    pub(crate) words_differed: Option<Timestamp>,
+    /// Records of ours that the peer had received, and had lost when the session was reset.
+    pub(crate) lost: Option<(u64, u64)>,
+}
+
+/// A reset that is under way.
+#[derive(Clone, Debug)]
+pub(crate) struct ResetView {
+    /// The peer asks for it, since then.
+    pub(crate) theirs: Option<Timestamp>,
+    /// We ask for it, since then.
+    pub(crate) asked: Option<Timestamp>,
+    /// Both have agreed: whether our owner has confirmed it, and the words to be read out.
+    pub(crate) agreed: Option<(bool, String)>,
 }
 
 /// A record that we sent, as it is shown.
@@ -49,15 +69,23 @@ pub(crate) struct DeliveryRow {
 }
 
 const PEER: &str =
-    "SELECT p.id, p.name, p.display, p.root, p.state, p.since, p.sas, p.hello, p.verified, p.to_url,
+    "SELECT p.id, p.name, p.display, p.root,
+    iif(p.state = 3 AND NOT EXISTS (SELECT 1 FROM session s WHERE s.peer = p.id), 7, p.state), p.since, p.sas, p.hello, p.verified, p.to_url,
     (SELECT count(*) FROM outbox o WHERE o.peer = p.id AND o.state = 0),
     p.own_last - p.peer_recv,
-    (SELECT count(*) FROM inbox i WHERE i.peer = p.id AND i.state IN (1, 2)),
+    (SELECT count(*) FROM inbox i WHERE i.state IN (1, 2) AND i.peer IN
+        (SELECT q.id FROM peer q WHERE coalesce(q.origin, q.id) = coalesce(p.origin, p.id))),
     (SELECT count(*) FROM quarantine q WHERE q.peer = p.id), p.to_refused,
-    (SELECT count(*) FROM inbox i WHERE i.peer = p.id AND i.state = 6),
+    (SELECT count(*) FROM inbox i WHERE i.state = 6 AND i.peer IN
+        (SELECT q.id FROM peer q WHERE coalesce(q.origin, q.id) = coalesce(p.origin, p.id))),
     length(p.statements), p.rotated, p.rotation_refused,
-    p.rotate_seq IS NOT NULL AND p.state <= 1
-    FROM peer p";
+    p.rotate_seq IS NOT NULL AND p.state <= 1,
+    r.theirs_at * (r.theirs IS NOT NULL), r.asked_at, n.hello, r.own_words, r.refused_at, p.lost_from, p.lost_to,
+    p.box_url, p.moved_by IS NOT NULL, p.move_refused
+    FROM peer p LEFT JOIN reset r ON r.peer = p.id LEFT JOIN peer n ON n.resets = p.id AND n.state = 0";
+/// Not those that wait to replace another session, nor those that a reset has replaced.
+const SHOWN: &str = "p.resets IS NULL AND NOT (p.state = 5 AND EXISTS (SELECT 1 FROM peer q
+    WHERE q.resets IS NULL AND q.id > p.id AND coalesce(q.origin, q.id) = coalesce(p.origin, p.id)))";
 
 /// Records that are not final, newest first. The peers come first, for what is final is much more.
 pub(super) const OPEN_DELIVERIES: &str = "SELECT o.peer, p.name, o.id, o.kind, o.state, o.created, p.state
@@ -87,6 +115,12 @@ impl PeerView {
             awaits_key: r.get(19)?,
             rotated: r.get::<_, Option<u64>>(17)?.map(Timestamp::from_millis),
             rotation_refused: r.get::<_, Option<u64>>(18)?.map(Timestamp::from_millis),
+            reset: ResetView::read(r)?,
+            words_differed: r.get::<_, Option<u64>>(24)?.map(Timestamp::from_millis),
+            lost: r.get::<_, Option<u64>>(25)?.zip(r.get(26)?),
+            own_relay: r.get(27)?,
+            moving: r.get(28)?,
+            move_refused: r.get::<_, Option<u64>>(29)?.map(Timestamp::from_millis),
         };
         Ok((view, r.get(4)?))
     }
@@ -96,19 +130,32 @@ impl PeerView {
     }
 }
 
+impl ResetView {
+    fn read(r: &Row<'_>) -> rusqlite::Result<Option<Self>> {
+        let view = Self {
+            theirs: r.get::<_, Option<u64>>(20)?.filter(|at| *at > 0).map(Timestamp::from_millis),
+            asked: r.get::<_, Option<u64>>(21)?.map(Timestamp::from_millis),
+            agreed: r.get::<_, Option<bool>>(22)?.zip(r.get(23)?),
+        };
+        let is_any = view.theirs.is_some() || view.asked.is_some() || view.agreed.is_some();
+        Ok(is_any.then_some(view))
+    }
+}
+
 impl Batch<'_> {
     /// All pairings, the live ones by name first.
     pub(crate) fn list_peers(&self) -> Result<Vec<PeerView>, Error> {
-        let mut statement = self.tx.prepare_cached(&format!("{PEER} ORDER BY p.state > 3, p.name, p.id"))?;
+        let mut statement =
+            self.tx.prepare_cached(&format!("{PEER} WHERE {SHOWN} ORDER BY p.state > 3, p.name, p.id"))?;
         let rows = statement.query_map([], PeerView::read)?.collect::<Result<Vec<_>, _>>()?;
         rows.into_iter().map(PeerView::staged).collect()
     }
 
-    /// One pairing.
+    /// One pairing, as its present session has it.
     pub(crate) fn view_peer(&self, key: PeerKey) -> Result<PeerView, Error> {
         self.tx
             .prepare_cached(&format!("{PEER} WHERE p.id = ?"))?
-            .query_row([key.0], PeerView::read)
+            .query_row([self.successor(key)?.0], PeerView::read)
             .optional()?
             .map(PeerView::staged)
             .ok_or(Error::UnknownPeer)?
@@ -120,7 +167,7 @@ impl Batch<'_> {
         let root = who.parse::<Root>().ok();
         self.tx
             .prepare_cached(&format!(
-                "{PEER} WHERE p.name = ?1 OR p.root = ?2 ORDER BY p.state > 3, p.state = 0, p.id DESC LIMIT 1"
+                "{PEER} WHERE (p.name = ?1 OR p.root = ?2) AND {SHOWN} ORDER BY p.state > 3, p.state = 0, p.id DESC LIMIT 1"
             ))?
             .query_row(params![who, root.as_ref().map(|r| r.as_bytes().as_slice())], PeerView::read)
             .optional()?
@@ -138,7 +185,18 @@ impl Batch<'_> {
             .query_row([id.as_bytes()], delivery_row)
             .optional()?
             .map(delivery_of)
+            .transpose()?
+            .map(|row| self.as_of_now(row))
             .transpose()
+    }
+
+    /// A record of a session that was reset goes by the one that took its place: a reply may still come.
+    fn as_of_now(&self, row: DeliveryRow) -> Result<DeliveryRow, Error> {
+        if row.stage != Stage::Replaced {
+            return Ok(row);
+        }
+        let now = self.view_peer(row.peer)?;
+        Ok(DeliveryRow { peer: now.key, stage: now.stage, ..row })
     }
 
     /// Records of ours that are not final yet, newest first.

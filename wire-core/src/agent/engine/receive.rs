@@ -56,26 +56,85 @@ impl Batch<'_> {
         peer: PeerKey,
         envelopes: impl IntoIterator<Item = &'e [u8]>,
     ) -> Result<Arrival, Error> {
+        let mut arrival = Arrival::default();
+        let mut envelopes = envelopes.into_iter();
+        let mut peer = peer;
+        while let Some(stray) = self.receive_known(peer, &mut envelopes, &mut arrival)? {
+            peer = self.receive_stray(peer, stray, &mut arrival)?;
+        }
+        Ok(arrival)
+    }
+
+    /// Takes envelopes up to the first that the session of `peer` does not open, and gives that.
+    fn receive_known<'e>(
+        &mut self,
+        peer: PeerKey,
+        envelopes: &mut impl Iterator<Item = &'e [u8]>,
+        arrival: &mut Arrival,
+    ) -> Result<Option<&'e [u8]>, Error> {
         self.with_peer(peer, |batch, p| {
-            let mut arrival = Arrival::default();
-            let was = p.stage;
+            let (was, before) = (p.stage, arrival.records);
             p.heard.get_or_insert_default();
-            p.session.expire(batch.now);
+            if was.hears() {
+                p.session()?.expire(batch.now);
+            }
+            let mut stray = None;
             for envelope in envelopes {
-                if !p.stage.hears() {
-                    // What a frozen session says is worth nothing.
-                    arrival.rejected += 1;
-                } else if let Err(reject) = batch.receive_one(p, envelope, &mut arrival)? {
-                    arrival.rejected += 1;
-                    batch.quarantine(p, envelope, &reject)?;
+                // What a frozen session says is worth nothing.
+                let taken = match p.stage.hears() {
+                    true => batch.receive_one(p, envelope, arrival)?,
+                    false => Err(Reject::Unopenable),
+                };
+                match taken {
+                    Ok(()) => {}
+                    Err(Reject::Unopenable) => {
+                        stray = Some(envelope);
+                        break;
+                    }
+                    Err(reject) => batch.put_aside(p, envelope, &reject, arrival)?,
                 }
             }
-            if arrival.records > 0 {
+            if arrival.records > before {
                 batch.advance_proc(p)?;
             }
-            arrival.paired = was == Stage::Pending && p.stage == Stage::Paired;
-            Ok(arrival)
+            arrival.paired |= was == Stage::Pending && p.stage == Stage::Paired;
+            Ok(stray)
         })
+    }
+
+    /// Takes an envelope that the session of `peer` does not open: of the session that is to replace it, or of a
+    /// reset. Gives whose session has the mailbox from then on.
+    fn receive_stray(
+        &mut self,
+        peer: PeerKey,
+        envelope: &[u8],
+        arrival: &mut Arrival,
+    ) -> Result<PeerKey, Error> {
+        if let Some(new) = self.pending_reset(peer)? {
+            let is_stray = self.receive_known(new, &mut std::iter::once(envelope), arrival)?.is_some();
+            if !is_stray {
+                let is_over = self.peer(new)?.stage != Stage::Pending;
+                return Ok(if is_over { self.successor(new)? } else { peer });
+            }
+        }
+        let reject = match self.take_reset(peer, envelope)? {
+            Some(Ok(())) => return Ok(peer),
+            Some(Err(why)) => Reject::Because(why),
+            None => Reject::Unopenable,
+        };
+        self.with_peer(peer, |batch, p| batch.put_aside(p, envelope, &reject, arrival))?;
+        Ok(peer)
+    }
+
+    fn put_aside(
+        &mut self,
+        p: &mut PeerRow,
+        envelope: &[u8],
+        reject: &Reject,
+        arrival: &mut Arrival,
+    ) -> Result<(), Error> {
+        arrival.rejected += 1;
+        if p.stage.hears() { self.quarantine(p, envelope, reject) } else { Ok(()) }
     }
 
     fn receive_one(
@@ -84,7 +143,7 @@ impl Batch<'_> {
         envelope: &[u8],
         arrival: &mut Arrival,
     ) -> Result<Result<(), Reject>, Error> {
-        let opened = match p.session.open(envelope, self.now, &mut os_rng()) {
+        let opened = match p.session()?.open(envelope, self.now, &mut os_rng()) {
             Ok(opened) => opened,
             // The relay or the sender delivered the same bytes again: nothing to do, nothing lost.
             Err(OpenError::Replayed) => {
@@ -155,6 +214,7 @@ impl Batch<'_> {
                 self.apply_record_ack(p, &record.header().ack)?;
                 let state = self.take_effect(p, record)?;
                 self.store(p.key, record, state)?;
+                self.adopt(p, record)?;
                 arrival.records += 1;
                 self.release_held(p, arrival)?;
                 p.ack_owed = true;
@@ -186,6 +246,11 @@ impl Batch<'_> {
         if !matches!(p.stage, Stage::Paired | Stage::Ended) {
             return Ok(Inward::Refused);
         }
+        let is_said = matches!(header.kind, Kind::Msg | Kind::Ask | Kind::Reply);
+        if is_said && let Some(state) = self.earlier(p, &header.id)? {
+            // It was here under another session: what it does is done, or under way.
+            return Ok(state);
+        }
         match &header.kind {
             Kind::Msg | Kind::Ask => Ok(Inward::Ready),
             Kind::Reply => {
@@ -199,11 +264,13 @@ impl Batch<'_> {
                         && cert.epoch() >= p.to_cert.epoch() =>
                 {
                     p.to_cert = cert;
+                    self.outdate(p.key)?;
                     Inward::Processed
                 }
                 _ => Inward::Refused,
             }),
             Kind::Rotate => self.take_rotation(p, body),
+            Kind::Move => self.take_move(p, body),
             Kind::Hello | Kind::Other(_) => Ok(Inward::Refused),
         }
     }
@@ -247,6 +314,7 @@ impl Batch<'_> {
             self.tx.prepare_cached("UPDATE inbox_record SET n = ? WHERE n = ?")?.execute([n, was])?;
             p.held = None;
             self.note_reply(p.key, &record, state)?;
+            self.adopt(p, &record)?;
             arrival.records += 1;
         }
     }
@@ -356,6 +424,7 @@ impl Batch<'_> {
 }
 
 fn commit(p: &mut PeerRow, step: Step) -> Result<(), Error> {
+    p.opened += 1;
     if step.turns() {
         p.heard = Some(Heard { turned: true });
         p.control_says = None;
@@ -365,5 +434,5 @@ fn commit(p: &mut PeerRow, step: Step) -> Result<(), Error> {
         // is answered begins anew.
         p.ack_owed = true;
     }
-    p.session.commit(step).map_err(|_| Error::Internal("a step of the session was stale"))
+    p.session()?.commit(step).map_err(|_| Error::Internal("a step of the session was stale"))
 }

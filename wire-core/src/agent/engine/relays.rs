@@ -20,7 +20,7 @@ impl Batch<'_> {
     }
 
     /// What is pinned for a relay, and whether it is in doubt.
-    fn pinned(&self, url: &str) -> Result<Option<(KnownRelay, bool)>, Error> {
+    pub(super) fn pinned(&self, url: &str) -> Result<Option<(KnownRelay, bool)>, Error> {
         Ok(self
             .tx
             .prepare_cached("SELECT relay_id, offset_ms, doubted FROM relay WHERE url = ?")?
@@ -46,9 +46,10 @@ impl Batch<'_> {
     /// Whether a mailbox of ours lies at a relay: then its address came from the owner, with a code or a
     /// link.
     pub(crate) fn is_chosen(&self, url: &str) -> Result<bool, Error> {
-        let mut statement = self
-            .tx
-            .prepare_cached("SELECT 1 FROM peer WHERE box_url = ? AND (state <= 3 OR box_gone > 0)")?;
+        let mut statement = self.tx.prepare_cached(
+            "SELECT 1 FROM peer WHERE box_url = ?1 AND (state <= 3 OR box_gone > 0)
+                 UNION ALL SELECT 1 FROM old_box WHERE box_url = ?1",
+        )?;
         Ok(statement.exists([url])?)
     }
 

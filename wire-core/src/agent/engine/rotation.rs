@@ -8,13 +8,13 @@
 //! A peer's ROTATE counts when its statement continues the chain that is pinned: so only by the key that was
 //! committed to be next.
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::params;
 
 use super::{Batch, Engine, Outgoing, PeerKey, PeerRow};
 use crate::agent::error::Error;
 use crate::agent::state::Inward;
 use crate::entropy::os_rng;
-use crate::identity::{Identity, IdentityKeyPair, StatementChain};
+use crate::identity::{Identity, IdentityKeyPair};
 use crate::record::{Inbound, Kind, RecordError, RecordId, open};
 
 /// All who were told of the key have acknowledged it.
@@ -28,7 +28,7 @@ impl Engine {
             .prepare_cached("SELECT length(statements), old_seed IS NOT NULL FROM agent")?
             .query_row([], |r| Ok((r.get(0)?, r.get(1)?)))?;
         if length != self.identity.statements().to_bytes().len() || has_old != self.old.is_some() {
-            *self = Self::load(conn)?;
+            *self = Self { policy: self.policy.take(), ..Self::load(conn)? };
         }
         Ok(())
     }
@@ -67,6 +67,10 @@ impl Batch<'_> {
                 Ok(())
             })?;
         }
+        // What was asked for under the old key is not answered any more by who has heard of the new one.
+        for peer in self.resets_asked()? {
+            self.drop_reset(peer)?;
+        }
         let old = self.engine.identity.key().seed();
         self.tx.execute(
             "UPDATE agent SET seed = ?, statements = ?, old_seed = ?",
@@ -96,7 +100,7 @@ impl Batch<'_> {
         self.names("SELECT name FROM peer WHERE rotate_seq IS NOT NULL AND state <= 1 ORDER BY name")
     }
 
-    fn names(&self, sql: &str) -> Result<Vec<String>, Error> {
+    pub(super) fn names(&self, sql: &str) -> Result<Vec<String>, Error> {
         let mut statement = self.tx.prepare_cached(sql)?;
         let names = statement.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
         Ok(names)
@@ -104,13 +108,7 @@ impl Batch<'_> {
 
     /// A record of the peer that replaces its key.
     pub(super) fn take_rotation(&mut self, p: &mut PeerRow, statement: &[u8]) -> Result<Inward, Error> {
-        let pinned: Vec<u8> = self
-            .tx
-            .query_row("SELECT statements FROM peer WHERE id = ?", [p.key.0], |r| r.get(0))
-            .optional()?
-            .ok_or(Error::UnknownPeer)?;
-        let chain = StatementChain::from_stored(&pinned).map_err(|_| Error::corrupt("statements"))?;
-        let Ok(chain) = chain.extended(statement) else {
+        let Ok(chain) = self.pinned_statements(p.key)?.extended(statement) else {
             // Its current key alone does not do: this may be a thief's try.
             self.tx.execute(
                 "UPDATE peer SET rotation_refused = ? WHERE id = ?",
@@ -124,6 +122,7 @@ impl Batch<'_> {
             "UPDATE peer SET statements = ?, rotated = ? WHERE id = ?",
             params![chain.to_bytes(), self.now.as_millis(), p.key.0],
         )?;
+        self.outdate(p.key)?;
         Ok(Inward::Processed)
     }
 

@@ -62,6 +62,7 @@ impl Batch<'_> {
             if p.stage == Stage::Pending {
                 return Err(Error::NotPaired { peer: p.name.clone() });
             }
+            batch.seal_waiting(p)?;
             Self::check_window(p)?;
             let id = RecordId::generate(batch.now, &mut os_rng());
             let is_ask = out.kind == Kind::Ask;
@@ -97,40 +98,55 @@ impl Batch<'_> {
         id: RecordId,
         out: Outgoing,
     ) -> Result<(), Error> {
-        let ack = self.plain_ack(p)?;
         let kind = out.kind.as_str().to_owned();
-        let lane = if out.kind == Kind::Rotate { Lane::Reserved } else { Lane::Ordinary };
+        let lane =
+            if matches!(out.kind, Kind::Rotate | Kind::Move) { Lane::Reserved } else { Lane::Ordinary };
         let draft = Draft { kind: out.kind, id, re: out.re, exp: out.exp, ctype: out.ctype, body: out.body };
+        let before = p.own;
+        let record = self.sign(p, draft)?;
+        if p.unsealed.is_some() {
+            // In the order of the chain: what waits is sealed first.
+            return self.insert_outbox(p, &record, id, &kind, out.key.as_deref(), None);
+        }
+        let envelope = seal(p, lane, &record.to_payload()).inspect_err(|_| p.own = before)?;
+        p.unacked += envelope.len() as u64;
+        self.insert_outbox(p, &record, id, &kind, out.key.as_deref(), Some(&envelope))
+    }
+
+    /// Signs the next record of our chain.
+    pub(super) fn sign(&mut self, p: &mut PeerRow, draft: Draft) -> Result<SignedRecord, Error> {
+        let ack = self.plain_ack(p)?;
         let mut chain = p.own;
         let record = chain
             .sign(self.engine.identity.key(), &p.link, ack, self.now, draft, &mut os_rng())
             .map_err(|_| Error::Internal("signing failed"))?;
-        let envelope = seal(p, lane, &record.to_payload())?;
         if p.own.last == p.peer_recv {
             // What was asked until now was only whether all is processed.
             (p.status_at, p.status_k) = (None, 0);
         }
         p.own = chain;
-        p.unacked += envelope.len() as u64;
         // A record acknowledges as much as a control message would.
         p.ack_owed = false;
-        self.insert_outbox(p, &record, id, &kind, out.key.as_deref(), &envelope)
+        Ok(record)
     }
 
-    fn insert_outbox(
+    /// Stores a record of ours, sealed or to be sealed later.
+    pub(super) fn insert_outbox(
         &self,
         p: &PeerRow,
         record: &SignedRecord,
         id: RecordId,
         kind: &str,
         key: Option<&str>,
-        envelope: &[u8],
+        envelope: Option<&[u8]>,
     ) -> Result<(), Error> {
         self.tx
             .prepare_cached("INSERT INTO outbox_record (salt, cose, body) VALUES (?, ?, ?)")?
             .execute(params![record.salt.as_bytes(), record.cose, record.body])?;
         let n = self.tx.last_insert_rowid();
-        self.keep_envelope(n, envelope)?;
+        if let Some(envelope) = envelope {
+            self.keep_envelope(n, envelope)?;
+        }
         self.tx
             .prepare_cached(
                 "INSERT INTO outbox (peer, seq, id, key, kind, created, state, hash, env_hash, let_go, size, n)
@@ -145,8 +161,8 @@ impl Batch<'_> {
                 self.now.as_millis(),
                 Delivery::Queued as i64,
                 record.hash.as_bytes(),
-                EnvelopeHash::of(envelope).as_bytes(),
-                envelope.len() as u64,
+                envelope.map(|envelope| *EnvelopeHash::of(envelope).as_bytes()),
+                envelope.map_or(0, <[u8]>::len) as u64,
                 n,
             ])?;
         Ok(())
@@ -162,13 +178,27 @@ impl Batch<'_> {
     /// Seals a stored record again, as a stub where its body is withdrawn. Only on the peer's word
     /// that no live key opens the bytes it got, or when the stored bytes are gone.
     pub(super) fn reseal(&mut self, p: &mut PeerRow, seq: u64) -> Result<(), Error> {
-        let row = self
+        let Some((record, n, old_size)) = self.unreceived(p.key, seq)? else { return Ok(()) };
+        // A full chain waits: the peer's next message turns the ratchet and makes room.
+        let Ok(envelope) = seal(p, Lane::Reserved, &record.to_payload()) else { return Ok(()) };
+        self.note_sealed(p, seq, n, &envelope)?;
+        p.unacked = p.unacked.saturating_sub(old_size) + envelope.len() as u64;
+        Ok(())
+    }
+
+    /// A record that the peer has not acknowledged, its row of bytes, and how long its envelope is.
+    pub(super) fn unreceived(
+        &self,
+        peer: PeerKey,
+        seq: u64,
+    ) -> Result<Option<(SignedRecord, i64, u64)>, Error> {
+        Ok(self
             .tx
             .prepare_cached(
                 "SELECT r.cose, r.salt, r.body, o.hash, o.n, o.size FROM outbox o JOIN outbox_record r ON r.n = o.n
                  WHERE o.peer = ? AND o.seq = ? AND o.state < 2",
             )?
-            .query_row(params![p.key.0, seq], |r| {
+            .query_row(params![peer.0, seq], |r| {
                 let record = SignedRecord {
                     seq,
                     cose: r.get(0)?,
@@ -176,20 +206,19 @@ impl Batch<'_> {
                     body: r.get(2)?,
                     hash: crate::record::RecordHash::from_bytes(r.get(3)?),
                 };
-                Ok((record, r.get(4)?, r.get::<_, u64>(5)?))
+                Ok((record, r.get(4)?, r.get(5)?))
             })
-            .optional()?;
-        let Some((record, n, old_size)) = row else { return Ok(()) };
-        // A full chain waits: the peer's next message turns the ratchet and makes room.
-        let Ok(envelope) = seal(p, Lane::Reserved, &record.to_payload()) else { return Ok(()) };
+            .optional()?)
+    }
+
+    /// Stores the envelope of a record, to be posted.
+    pub(super) fn note_sealed(&self, p: &PeerRow, seq: u64, n: i64, envelope: &[u8]) -> Result<(), Error> {
         self.tx
             .prepare_cached(
                 "UPDATE outbox SET size = ?, env_hash = ?, state = 0, let_go = 0 WHERE peer = ? AND seq = ?",
             )?
-            .execute(params![envelope.len() as u64, EnvelopeHash::of(&envelope).as_bytes(), p.key.0, seq])?;
-        self.keep_envelope(n, &envelope)?;
-        p.unacked = p.unacked.saturating_sub(old_size) + envelope.len() as u64;
-        Ok(())
+            .execute(params![envelope.len() as u64, EnvelopeHash::of(envelope).as_bytes(), p.key.0, seq])?;
+        self.keep_envelope(n, envelope)
     }
 
     /// The record that was sent with the same key. One that says something else is a mistake, which is not seen
@@ -200,7 +229,9 @@ impl Batch<'_> {
             .tx
             .prepare_cached(
                 "SELECT o.id, o.state, o.kind = ?3 AND (r.body = ?4 OR length(r.salt) = 0)
-                 FROM outbox o JOIN outbox_record r ON r.n = o.n WHERE o.peer = ?1 AND o.key = ?2",
+                 FROM outbox o JOIN outbox_record r ON r.n = o.n WHERE o.key = ?2 AND o.peer IN
+                    (SELECT q.id FROM peer q WHERE coalesce(q.origin, q.id) =
+                        (SELECT coalesce(origin, id) FROM peer WHERE id = ?1)) ORDER BY o.peer DESC LIMIT 1",
             )?
             .query_row(params![peer.0, key, out.kind.as_str(), out.body], |r| {
                 Ok((RecordId::from_bytes(r.get(0)?), r.get::<_, i64>(1)?, r.get::<_, bool>(2)?))
@@ -215,11 +246,18 @@ impl Batch<'_> {
 
     /// Back-pressure: what the receiver may have to hold is bounded, so what we send is.
     fn check_window(p: &PeerRow) -> Result<(), Error> {
-        let waiting = p.own.last.saturating_sub(p.peer_recv);
-        if waiting >= MAX_OUTSTANDING || p.unacked >= MAX_OUTSTANDING_BYTES {
-            return Err(Error::Backpressure { peer: p.name.clone(), waiting });
+        if p.unsealed.is_none() && p.has_room_for(p.own.last.saturating_add(1)) {
+            return Ok(());
         }
-        Ok(())
+        let waiting = p.own.last.saturating_sub(p.peer_recv);
+        Err(Error::Backpressure { peer: p.name.clone(), waiting })
+    }
+}
+
+impl PeerRow {
+    /// Whether the peer can hold this record of ours, if it has to.
+    pub(super) fn has_room_for(&self, seq: u64) -> bool {
+        seq <= self.peer_recv.saturating_add(MAX_OUTSTANDING) && self.unacked < MAX_OUTSTANDING_BYTES
     }
 }
 
@@ -227,7 +265,7 @@ impl Batch<'_> {
 pub(super) fn seal(p: &mut PeerRow, lane: Lane, payload: &[u8]) -> Result<Vec<u8>, Error> {
     let max = p.to_cert.quota().max_envelope as usize;
     p.sealed = true;
-    p.session.seal(lane, payload, max, &mut os_rng()).map_err(|e| match e {
+    p.session()?.seal(lane, payload, max, &mut os_rng()).map_err(|e| match e {
         SessionError::ChainFull => {
             Error::Backpressure { peer: p.name.clone(), waiting: p.own.last.saturating_sub(p.peer_recv) }
         }
@@ -251,7 +289,7 @@ const VERSION: u8 = 1;
 
 impl Hello {
     fn ours() -> Self {
-        let kinds = [Kind::Hello, Kind::Msg, Kind::Ask, Kind::Reply, Kind::Cert, Kind::Rotate];
+        let kinds = [Kind::Hello, Kind::Msg, Kind::Ask, Kind::Reply, Kind::Cert, Kind::Rotate, Kind::Move];
         Self { versions: vec![VERSION], kinds: kinds.iter().map(|k| k.as_str().to_owned()).collect() }
     }
 

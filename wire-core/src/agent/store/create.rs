@@ -50,6 +50,24 @@ pub(super) fn new_file<E: From<StoreError>>(
     Ok(folder.sync()?)
 }
 
+/// Whether a store is in `dir`, or what is left of one. What never got its name does not count.
+pub(super) fn is_begun(dir: &Path) -> Result<bool, StoreError> {
+    let is_there = |name: &str| match fs::symlink_metadata(dir.join(name)) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(StoreError::io(&dir.join(name), e)),
+    };
+    if is_there(NEW_FILE)? && !is_there(DB_FILE)? {
+        return Ok(false);
+    }
+    for name in [DB_FILE, "agent.db-wal", "agent.db-shm", NEXT_KEY_FILE] {
+        if is_there(name)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn begin_file(folder: &Folder) -> Result<(), StoreError> {
     // The key of an unfinished store goes first: without that store it would be the rest of a finished one.
     let leftovers = [NEXT_KEY_FILE, NEW_FILE, "agent.db.new-wal", "agent.db.new-shm", "agent.db.new-journal"];

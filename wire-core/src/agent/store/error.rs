@@ -117,7 +117,7 @@ impl StoreError {
         }
     }
 
-    pub(super) fn io(path: &Path, source: io::Error) -> Self {
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
             Self::DiskFull
         } else if source.kind() == io::ErrorKind::ReadOnlyFilesystem {

@@ -135,6 +135,11 @@ impl StoreFile {
         Ok(store)
     }
 
+    /// Whether there is anything of a store in `dir`, whole or not.
+    pub(crate) fn is_begun(dir: &Path) -> Result<bool, StoreError> {
+        create::is_begun(dir)
+    }
+
     #[cfg(test)]
     pub(crate) fn open(dir: &Path, schema: &'static [Migration]) -> Result<Self, StoreError> {
         Self::open_or_make(dir, schema, |_, _| Ok(()))

@@ -23,7 +23,9 @@ mod mailbox_client;
 mod offer;
 mod pairing;
 mod record;
+mod recovery;
 mod relay;
+mod reset;
 mod scenario;
 mod seeds;
 mod session;
@@ -40,7 +42,9 @@ pub use mailbox_client::mailbox_client;
 pub use offer::offer;
 pub use pairing::pairing;
 pub use record::record;
+pub use recovery::recovery;
 pub use relay::relay_requests;
+pub use reset::{reset, reset_envelope};
 pub use scenario::scenario;
 pub use seeds::{Seed, seeds};
 pub use session::{session_open, session_state};
@@ -55,6 +59,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("identity", identity),
     ("certificate", certificate),
     ("record", record),
+    ("recovery", recovery),
     ("offer", offer),
     ("pairing", pairing),
     ("envelope", envelope),
@@ -67,6 +72,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("session_state", session_state),
     ("session_open", session_open),
     ("scenario", scenario),
+    ("reset", reset),
+    ("reset_envelope", reset_envelope),
 ];
 
 thread_local! {

@@ -1,7 +1,7 @@
 //! Inputs to begin with: for each target what is honest, and what lies at a boundary.
 
 use super::world::{ALICE, RUN, SIGNED};
-use super::{identity, log, mailbox_client, offer, record, relay, session};
+use super::{identity, log, mailbox_client, offer, record, recovery, relay, reset, session};
 use crate::envelope::{HARD_MAX, OVERHEAD};
 use crate::mailbox::{
     Allocate, Allocated, Claim, Claimed, ClientToken, Close, Cursor, Done, EnvelopeHash, Frame, Get, Got,
@@ -31,6 +31,7 @@ pub fn seeds() -> Vec<Seed> {
     all.text();
     all.identity();
     all.record();
+    all.recovery();
     all.pairing();
     all.envelope();
     all.mailbox();
@@ -38,6 +39,7 @@ pub fn seeds() -> Vec<Seed> {
     all.log();
     all.session();
     all.scenario();
+    all.reset();
     all.0
 }
 
@@ -105,6 +107,57 @@ impl Seeds {
         self.add("record", "fields-of-another", &[&[3, 2], &numbers[1..], &rest]);
         let most = [&[0, 1][..], b"\x03msg\x00", &[8; 16], &[9; 16]].concat();
         self.add("record", "fields-most-excepts", &[&[3], &numbers, &[1, 0], &most[2..]]);
+    }
+
+    fn recovery(&mut self) {
+        let (file, body) = (&recovery::FILE, &recovery::BODY);
+        self.add("recovery", "honest", &[&[1]]);
+        // The header alone: a whole file would be 4 KiB of noise.
+        self.add("recovery", "header", &[&[0], &file[..67]]);
+        for (name, at, value) in
+            [("memory", 15u16, 0xff), ("passes", 22, 0xff), ("lanes", 26, 1), ("nonce", 43, 1)]
+        {
+            self.add("recovery", name, &[&[1, 0], &at.to_be_bytes(), &[value]]);
+        }
+        self.add("recovery", "body", &[&[2]]);
+        self.add("recovery", "frame", &[&[3, 0]]);
+        self.add("recovery", "frame-longer-than-it-needs", &[&[3, 1]]);
+        self.add("recovery", "frame-unclean", &[&[3, 0, 0, 0x0f, 0xff, 1]]);
+        let at = |field: &[u8]| body.windows(field.len()).position(|w| w == field).expect("a field") as u16;
+        for (name, field, edit) in [
+            ("body-another-name", &b"\x63bob"[..], &b"\x04\x63abc"[..]),
+            ("body-name-that-is-none", b"\x63bob", b"\x04\x63../"),
+            ("body-another-time", b"\x01\x1b", b"\x04\x01\x1b\x00\x01"),
+            ("body-another-next-key", b"\x05\x58\x20", b"\x04\x05\x58\x20\x00"),
+        ] {
+            self.add("recovery", name, &[&[2, 3], &at(field).to_be_bytes(), edit]);
+        }
+        self.add("recovery", "body-wide", &[&[2, 2], &at(b"\x01\x1b").to_be_bytes(), &[1, 0x18]]);
+        self.add("recovery", "body-cut", &[&[2, 1, 3, 0]]);
+    }
+
+    fn reset(&mut self) {
+        let run = &reset::RUN;
+        for (n, name) in [(0u8, "request"), (1, "answer")] {
+            self.add("reset", name, &[&[n, 1]]);
+            self.add("reset", format!("{name}-raw"), &[&[n, 0], &run.messages[usize::from(n)]]);
+            self.add("reset", format!("{name}-edited"), &[&[n, 1, 0, 0, 90, 1]]);
+            self.add("reset", format!("{name}-signed"), &[&[n, 2]]);
+            // Another sender, receiver, counter or hash, key: signed by the peer all the same.
+            for at in [5u8, 40, 75, 100, 110, 120] {
+                self.add("reset", format!("{name}-signed-{at}"), &[&[n, 2, 0, 0, at, 1]]);
+            }
+            self.add("reset", format!("{name}-signed-cut"), &[&[n, 2, 1, 0, 200]]);
+        }
+        self.add("reset", "state", &[&[2], &run.state]);
+        self.add("reset", "words", &[&[3], b"canoe lamp velvet orbit fence ZOO-zoo_abandon"]);
+        self.add("reset", "words-mistyped", &[&[3], b"canoe lamp velvet orbit fence zoo zoo abandom"]);
+        self.add("reset_envelope", "honest", &[&[1]]);
+        self.add("reset_envelope", "raw", &[&[0], &run.envelope]);
+        self.add("reset_envelope", "edited-header", &[&[1, 0, 0, 30, 1]]);
+        self.add("reset_envelope", "edited-body", &[&[1, 0, 0, 200, 1]]);
+        self.add("reset_envelope", "sealed", &[&[2, 0], b"not signed"]);
+        self.add("reset_envelope", "sealed-empty", &[&[2, 1]]);
     }
 
     fn pairing(&mut self) {

@@ -10,7 +10,7 @@ use crate::agent::error::Error;
 use crate::agent::unstored::Source;
 use crate::agent::views::RelayState;
 use crate::entropy::os_rng;
-use crate::mailbox::{MailboxClient, Refusal};
+use crate::mailbox::{MailboxClient, MailboxId, Refusal};
 use crate::time::Timestamp;
 
 /// How long everything waits after the relay could not say who it is.
@@ -44,7 +44,7 @@ pub(super) enum Doubted {
     /// For a mailbox of ours.
     Box(Refusal),
     /// The mailbox that we had for a peer is not there, and was to be closed.
-    Closing(PeerKey),
+    Closing(PeerKey, MailboxId),
 }
 
 impl Doubted {
@@ -141,8 +141,8 @@ impl Link {
             Doubted::Box(refusal) => {
                 self.shared.set_relay_state(&self.url, RelayState::Refuses(refusal));
             }
-            Doubted::Closing(peer) => {
-                drop(self.shared.worker.submit(move |batch| batch.box_closed(peer)));
+            Doubted::Closing(peer, mailbox) => {
+                drop(self.shared.worker.submit(move |batch| batch.mailbox_closed(peer, &mailbox)));
             }
         }
     }

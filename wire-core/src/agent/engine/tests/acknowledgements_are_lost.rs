@@ -93,8 +93,8 @@ fn up_to_the_end_of_the_chain_and_then_healed_everything_is_acknowledged() {
     w.bob.take(&w.alice.post());
     // As many acknowledgements as the chain takes, all of them lost.
     w.bob.tamper(|_, p| {
-        while p.session.room(Lane::Ordinary) > 1 {
-            p.session.seal(Lane::Ordinary, b"lost", 512, &mut crate::tests_rng::rng()).unwrap();
+        while p.session().unwrap().room(Lane::Ordinary) > 1 {
+            p.session().unwrap().seal(Lane::Ordinary, b"lost", 512, &mut crate::tests_rng::rng()).unwrap();
         }
     });
     w.bob.drain();

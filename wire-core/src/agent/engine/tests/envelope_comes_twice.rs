@@ -24,13 +24,13 @@ fn for_a_whole_day_it_uses_up_nothing() {
     let old = w.alice.post();
     w.bob.take(&old);
     let mut acks = w.bob.post();
-    let room = w.bob.tamper(|_, p| p.session.room(crate::session::Lane::Ordinary));
+    let room = w.bob.tamper(|_, p| p.session().unwrap().room(crate::session::Lane::Ordinary));
     for _ in 0..2_000 {
         w.bob.wait(1_000);
         w.bob.take(&old);
         acks.extend(w.bob.post());
     }
-    let left = w.bob.tamper(|_, p| p.session.room(crate::session::Lane::Ordinary));
+    let left = w.bob.tamper(|_, p| p.session().unwrap().room(crate::session::Lane::Ordinary));
     assert_eq!(left, room, "what says nothing new is posted again as it is");
     acks.dedup();
     assert_eq!(acks.len(), 1);

@@ -41,9 +41,9 @@ fn a_stranger_in_the_mailbox_makes_nothing_be_sealed_again() {
         page.push(stranger.seal(Lane::Ordinary, b"junk", 1024, &mut rng()).unwrap());
     }
     assert_eq!(w.bob.take(&page).rejected, 20);
-    let room = w.alice.tamper(|_, p| p.session.room(Lane::Reserved));
+    let room = w.alice.tamper(|_, p| p.session().unwrap().room(Lane::Reserved));
     w.alice.take(&w.bob.post());
     assert_eq!(w.alice.post().len(), 1, "the lost one, as it was");
     // The acknowledgement turned the ratchet, so there is all of the room again.
-    assert!(w.alice.tamper(|_, p| p.session.room(Lane::Reserved)) >= room);
+    assert!(w.alice.tamper(|_, p| p.session().unwrap().room(Lane::Reserved)) >= room);
 }

@@ -3,24 +3,29 @@
 
 #![expect(clippy::disallowed_methods, reason = "it copies the files of a store")]
 
+mod identities;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use rusqlite::Transaction;
 use rusqlite::types::FromSql;
 use tempfile::TempDir;
 
 use crate::agent::engine::{Arrival, Batch, Engine, Handed, NewPeer, Outgoing, PeerKey, PeerRow, Stage};
 use crate::agent::error::Error;
+use crate::agent::relay_url::PeerRelayPolicy;
 use crate::agent::schema::MIGRATIONS;
 use crate::agent::state::{Delivery, Inward};
 use crate::agent::store::StoreFile;
-use crate::identity::{Identity, NextKey};
+use crate::identity::NextKey;
 use crate::mailbox::{
     Certificate, Cursor, Incarnation, MailboxId, MailboxKeyPair, Quota, RelayId, SenderKeyPair, Verdict,
 };
 use crate::pairing::{Code, Context, Established, Initiator, LocalOffer, Responder};
 use crate::record::{Ack, Draft, Kind, RecordId, SendChain, SignedRecord};
+use crate::recovery::Contents;
 use crate::session::Lane;
 use crate::tests_rng::rng;
 use crate::time::Timestamp;
@@ -49,21 +54,39 @@ pub(super) struct Side {
 
 impl Side {
     pub(super) fn new(name: &'static str) -> Self {
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        Self::made(name, now, |tx| {
+            let mut next = None;
+            Engine::create(tx, now, |key| {
+                next = Some(key.clone());
+                Ok(())
+            })?;
+            next.ok_or(Error::NextKeyAway)
+        })
+    }
+
+    /// From a recovery file, on another machine.
+    pub(super) fn restored(name: &'static str, now: Timestamp, contents: &Contents) -> Self {
+        Self::made(name, now, |tx| {
+            Engine::restore(tx, now, contents, "elsewhere")?;
+            Ok(contents.next.clone())
+        })
+    }
+
+    fn made(
+        name: &'static str,
+        now: Timestamp,
+        make: impl FnOnce(&Transaction<'_>) -> Result<NextKey, Error>,
+    ) -> Self {
         let parent = tempfile::tempdir().unwrap();
         let dir = parent.path().canonicalize().unwrap().join(name);
         let store = StoreFile::open(&dir, MIGRATIONS).unwrap();
-        let now = Timestamp::from_millis(1_800_000_000_000);
-        let mut next = None;
-        let keep = |key: &NextKey| {
-            next = Some(key.clone());
-            Ok(())
-        };
-        store.write(|tx| Engine::create(tx, now, keep)).unwrap();
+        let next = store.write(make).unwrap();
         let engine = store.read(Engine::load).unwrap();
         Self {
             store: Some(store),
             engine,
-            next: next.unwrap(),
+            next,
             dir,
             _parent: parent,
             name,
@@ -95,22 +118,23 @@ impl Side {
         self.peer.set(key);
     }
 
+    /// Works on with the session that has taken the place of the present one, and its mailbox.
+    pub(super) fn follow(&self) {
+        let key = self.read(|b| b.successor(self.key()));
+        if key != self.key() {
+            let mailbox = self.boxes.borrow_mut().remove(&self.key()).unwrap();
+            self.boxes.borrow_mut().insert(key, mailbox);
+            self.use_peer(key);
+        }
+    }
+
     pub(super) fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Puts the next key in the place of the present one.
-    pub(super) fn rotate(&mut self) -> Result<usize, Error> {
-        let (rotated, after) = self.engine.identity.rotate(&self.next, &mut rng()).unwrap();
-        let told = self.write(|b| b.rotate(&rotated))?;
-        self.next = after;
-        self.refresh();
-        Ok(told)
-    }
-
-    /// Goes on with an identity of before, as a thief of it would.
-    pub(super) fn pose_as(&mut self, identity: Identity) {
-        self.engine.identity = identity;
+    /// Where a peer may move to.
+    pub(super) fn allow(&mut self, policy: PeerRelayPolicy) {
+        self.engine.policy = Some(policy);
     }
 
     /// What every transaction begins with.
@@ -184,6 +208,7 @@ impl Side {
             self.write(|b| {
                 b.requeue_expired()?;
                 b.seal_due_status()?;
+                b.close_stale_boxes()?;
                 b.abandon_overdue().map(|_| ())
             })
             .unwrap();
@@ -192,7 +217,7 @@ impl Side {
 
     /// Seals any payload, as a dishonest peer could.
     pub(super) fn forge(&self, payload: &[u8]) -> Vec<u8> {
-        self.tamper(|_, p| p.session.seal(Lane::Reserved, payload, 256 << 10, &mut rng()).unwrap())
+        self.tamper(|_, p| p.session().unwrap().seal(Lane::Reserved, payload, 256 << 10, &mut rng()).unwrap())
     }
 
     /// The end of the own chain.
@@ -221,7 +246,16 @@ impl Side {
     }
 
     pub(super) fn try_take(&self, envelopes: &[Vec<u8>]) -> Result<Arrival, Error> {
-        let (id, read) = *self.boxes.borrow().get(&self.key()).unwrap();
+        let boxes = self.read(|b| b.own_boxes()).into_iter();
+        let open: Vec<_> = boxes.filter(|own| own.closing.is_none()).map(|own| own.id).collect();
+        let known = self
+            .boxes
+            .borrow()
+            .get(&self.key())
+            .copied()
+            .filter(|(id, _)| open.is_empty() || open.contains(id));
+        // One that was restored, or moved to, was not made here.
+        let (id, read) = known.unwrap_or_else(|| (open[0], 0));
         let at = |seq| Cursor { incarnation: LIFE, seq };
         let before = (read > 0).then(|| at(read));
         let page: Vec<_> = (read + 1..).map(at).zip(envelopes.iter().cloned()).collect();

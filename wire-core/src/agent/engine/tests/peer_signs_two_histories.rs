@@ -56,7 +56,7 @@ fn ten_thousand_of_them_do_not_fill_the_disk() {
         if page.len() >= 100 {
             w.bob.take(&page);
             page.clear();
-            w.alice.tamper(|_, p| p.session.room(crate::session::Lane::Reserved));
+            w.alice.tamper(|_, p| p.session().unwrap().room(crate::session::Lane::Reserved));
         }
     }
     assert_eq!(w.bob.stage(), Stage::Frozen);

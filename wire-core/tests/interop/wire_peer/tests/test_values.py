@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import unittest
 
-from wire_peer import cpace, ristretto
+from wire_peer import cpace, mlkem, reset, ristretto
 from wire_peer.codes import read_code
-from wire_peer.identity import relay_answer
+from wire_peer.identity import first_statement, relay_answer, root_of
 from wire_peer.mailbox import make_request
 from wire_peer.pairing import PairingA, PairingB, new_agent
 from wire_peer.primitives import ed_public, sha256, x_public
@@ -54,6 +54,42 @@ class Section15(unittest.TestCase):
             self.assertEqual(" ".join(result.words), "veteran aware force lock develop")
             self.assertEqual(cut(result.keys["rstA"]), "5f80bdae4ebcb4b3deb9925a648998d4")
             self.assertEqual(cut(result.keys["rstB"]), "eee4066e7a9017ca7182a4c016b8da41")
+
+    def test_reset(self) -> None:
+        blocks = Blocks(9)
+        seeds = [blocks.take(32) for _ in range(4)]
+        a_dh, a_kem, b_dh, message, _fresh = (blocks.take(n) for n in (32, 64, 32, 32, 32))
+        ids = [ed_public(seed) for seed in seeds]
+        roots = [root_of(ids[i], sha256(ids[i + 1])) for i in (0, 2)]
+        chains = [first_statement(seeds[i], ids[i + 1]) for i in (0, 2)]
+        alice = reset.Side(seeds[0], roots[0], roots[1], chains[0])
+        bob = reset.Side(seeds[2], roots[1], roots[0], chains[1])
+        known = {4: b"\1" * 32, 8: 5, 9: b"\2" * 32, 10: 7, 11: b"\3" * 32}
+        asked = reset.request(alice, 1_750_000_000_000, a_dh, a_kem, known)
+        key = mlkem.KemKey(a_kem)
+        shared, ct = mlkem.encapsulate(key.public, message)
+        self.assertEqual(key.decapsulate(ct), shared)
+        ok = reset.answer(bob, asked, b_dh, ct, {8: 0, 10: 0})
+        sealed = reset.seal(b"\4" * 32, alice, 3, asked, blocks.take(24))
+        self.assertEqual([len(m) for m in (asked, ok, sealed)], [1711, 1535, 2048])
+        self.assertEqual(cut(asked), "ca92cf2d56b8d3de9d298aa9a205a6c7")
+        self.assertEqual(cut(ok), "15ad097fadf39ecb085ce380c7b79c27")
+        self.assertEqual(cut(sealed), "69acea92c477057cde7504f1cbb262e2")
+        for agreed in (
+            reset.agree(asked, ok, a_dh, x_public(b_dh), shared),
+            reset.agree(asked, ok, b_dh, x_public(a_dh), shared),
+        ):
+            self.assertEqual(
+                agreed.session_id.hex(),
+                "79ca02cb9b4439f77e32c226da7961f987e6677d0ae6aaac644164a0b5c6cf0a",
+            )
+            self.assertEqual(
+                agreed.words,
+                (
+                    "sponsor orient soup coast test document sauce wing",
+                    "since episode october blade slot pattern raise guitar",
+                ),
+            )
 
     def test_session(self) -> None:
         blocks = Blocks(7)

@@ -144,7 +144,7 @@ impl Agent {
         let mut batch = Batch::new(&self.engine, &self.conn, self.now);
         let outcome = f(&mut batch).and_then(|value| batch.finish().map(|()| value));
         let sealed = batch.has_sealed();
-        let place = batch.peers.get(&self.key).map(|p| p.session.place());
+        let place = batch.peers.get(&self.key).and_then(PeerRow::place);
         drop(batch);
         let value = match outcome {
             Ok(value) if fate != Fate::DieBefore => value,
@@ -228,5 +228,5 @@ impl Agent {
 }
 
 fn stored_place(conn: &Connection, engine: &Engine, key: PeerKey) -> SendingPlace {
-    PeerRow::load(conn, &engine.identity, key).unwrap().session.place()
+    PeerRow::load(conn, &engine.identity, key).unwrap().place().unwrap()
 }

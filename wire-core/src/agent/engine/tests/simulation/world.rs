@@ -212,8 +212,10 @@ impl World {
     }
 
     fn is_full(&self, who: usize) -> bool {
-        let p = self.agents[who].peer();
-        p.own.last - p.peer_recv >= 1_024 || p.unacked >= 16 << 20 || p.session.room(Lane::Ordinary) == 0
+        let mut p = self.agents[who].peer();
+        p.own.last - p.peer_recv >= 1_024
+            || p.unacked >= 16 << 20
+            || p.session().unwrap().room(Lane::Ordinary) == 0
     }
 
     /// Posts what there is, until the relay does not take it.
