@@ -1,5 +1,6 @@
 //! The command line: every verb, option and help text.
 
+mod identity;
 mod peers;
 mod units;
 mod work;
@@ -10,7 +11,12 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use wire_core::record::{ParseRecordIdError, RecordId};
 
-pub(crate) use peers::{LogCommand, LogExport, LogPrune, LogVerify, PeersArgs, PeersCommand};
+pub(crate) use identity::{
+    BackupArgs, IdentityArgs, IdentityCommand, PassphraseArgs, RestoreArgs, RotateArgs,
+};
+pub(crate) use peers::{
+    LogCommand, LogExport, LogPrune, LogVerify, MoveArgs, PeersArgs, PeersCommand, ResetArgs,
+};
 use units::duration;
 pub(crate) use units::{Place, Secret, Variable, secret};
 pub(crate) use work::{
@@ -42,7 +48,7 @@ Work
   cp       Copy files into a container, or out of it
   stop     End and remove containers
 Trust
-  identity Who this agent is, and a new key in the place of the present one
+  identity Who this agent is, its recovery file, and replacing its key
   revoke   End a pairing
 Serve
   relay    Serve a relay for agents to meet at
@@ -105,6 +111,9 @@ With --json a line is a message, or with --exec its `id`, `exit` and `state`
 (processed, released: it comes again, poison: put aside). A line without `id` is
 what keeps messages from coming, once, and null when that is over:
   {\"v\":1,\"trouble\":{\"code\":..,\"message\":..,\"hint\":..,\"retryable\":..}}
+or, with `event`, what an owner has to know of a peer: reset (one is asked for or
+goes on), words_differed, peer_lost (`from` and `to`: messages it had received),
+rotated and rotation_refused (`at`: its key was replaced, or was tried to be).
 
 Example
   wire watch --exec 'jq -r .text >> log.txt'";
@@ -117,17 +126,6 @@ revoked: the pairing ended while it was queued, so it is not sent any more; then
 
 Example
   wire status 01K9ZQ6J5T4M2P8W7X3Y0V1N9B --wait";
-
-const ROTATE_HELP: &str = "\
-When the present key may be known to somebody else. The name and every pairing
-stay. A thief of the present key cannot do this: it takes the file next.key.
-What is sent to a peer waits until that peer has acknowledged the new key.
-
-Exit codes: 0 the new key is in force; 1 no next key here; 6 a pairing or the
-last rotation is not complete.
-
-Example
-  wire identity rotate";
 
 const SERVE_HELP: &str = "\
 Every option can stand in relay.toml under WIRE_HOME, or in the environment as
@@ -364,22 +362,6 @@ pub(crate) struct StatusArgs {
     /// How long to wait; without it, until it is so
     #[arg(long, value_name = "TIME", requires = "wait", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct IdentityArgs {
-    #[command(subcommand)]
-    pub(crate) command: IdentityCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum IdentityCommand {
-    /// Its name, the key that speaks for it, and where the next one is.
-    #[command(help_template = SUB_HELP, after_help = "Example\n  wire identity show --json")]
-    Show,
-    /// Put the next key in the place of the present one, and tell every peer.
-    #[command(help_template = SUB_HELP, after_help = ROTATE_HELP)]
-    Rotate,
 }
 
 #[derive(Args, Debug)]

@@ -36,9 +36,21 @@ pub(crate) const HUNG_UP: u8 = 129;
 
 /// Error codes by exit code. Every word that is not here is a 1.
 const CODES: [(u8, &[&str]); 6] = [
-    (USAGE, &["usage", "bad_code", "bad_config"]),
+    (USAGE, &["usage", "bad_code", "bad_config", "file_exists", "agent_exists", "wrong_passphrase"]),
     (WAIT_OVER, &["wait_over"]),
-    (NOT_PAIRED, &["not_paired", "wrong_code", "code_used", "code_expired", "contested", "revoked"]),
+    (
+        NOT_PAIRED,
+        &[
+            "not_paired",
+            "wrong_code",
+            "wrong_words",
+            "code_used",
+            "code_expired",
+            "contested",
+            "revoked",
+            "needs_reset",
+        ],
+    ),
     (UNREACHABLE, &["relay_unreachable", "relay_mismatch"]),
     (REFUSED, &["refused", "held", "denied", "unsupported", "unenforceable"]),
     (QUOTA, &["quota", "too_large", "disk_full"]),
@@ -184,17 +196,20 @@ mod tests {
                 "store_newer",
                 "clock_skew",
                 "session_frozen",
+                "needs_reset",
                 "not_text",
                 "internal",
                 "closed",
                 "store",
+                "recovery_file",
+                "next_key_in_file",
             ],
         );
     }
 
     #[test]
     fn two_is_usage() {
-        check(2, &["usage", "bad_code", "bad_config"]);
+        check(2, &["usage", "bad_code", "bad_config", "file_exists", "agent_exists", "wrong_passphrase"]);
     }
 
     #[test]
@@ -205,7 +220,19 @@ mod tests {
 
     #[test]
     fn four_is_not_paired() {
-        check(4, &["not_paired", "wrong_code", "code_used", "code_expired", "contested", "revoked"]);
+        check(
+            4,
+            &[
+                "not_paired",
+                "wrong_code",
+                "wrong_words",
+                "code_used",
+                "code_expired",
+                "contested",
+                "revoked",
+                "needs_reset",
+            ],
+        );
         assert_eq!(Failure::from(Error::UnknownPeer).exit(), 4);
     }
 

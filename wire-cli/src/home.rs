@@ -124,10 +124,15 @@ impl Ctx {
 
     /// One line of standard input, without its end. Empty at the end of the input.
     pub(crate) async fn line(&self) -> Result<String, Failure> {
+        Ok(self.raw_line().await?.trim().to_owned())
+    }
+
+    /// The same as it came, with its end.
+    pub(crate) async fn raw_line(&self) -> Result<String, Failure> {
         let mut line = String::new();
         let mut input = self.input.lock().await;
         (&mut *input).take(MAX_INPUT).read_line(&mut line).await.map_err(no_input)?;
-        Ok(line.trim().to_owned())
+        Ok(line)
     }
 
     /// A command to type next, for the same agent.

@@ -8,6 +8,7 @@ mod engine_failure;
 mod exit;
 mod home;
 mod output;
+mod passphrase;
 mod stop;
 mod usage;
 mod views;

@@ -1,6 +1,8 @@
 //! The shapes of documents, and of the lines that people see. Keys are the fields of the library's
 //! types; times are milliseconds since 1970.
 
+mod reset;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::BASE64;
@@ -11,6 +13,7 @@ use wire_core::identity::Root;
 use wire_core::time::Timestamp;
 
 use crate::output::escape;
+pub(crate) use reset::{PeerEvent, ResetDoc};
 
 /// A message is shown in one line of at most so many characters; documents have all of it.
 const MAX_LINE: usize = 2_048;
@@ -70,6 +73,11 @@ impl EndDoc {
     /// Peers that have ended the pairing.
     pub(crate) fn ended(peers: &[PeerInfo]) -> Vec<Self> {
         Self::of(peers, |peer| peer.end().filter(|_| peer.state == PeerState::Ended))
+    }
+
+    /// Peers of which the pairing is here, and no session.
+    pub(crate) fn lost(peers: &[PeerInfo]) -> Vec<Self> {
+        Self::of(peers, |peer| peer.end().filter(|_| peer.state == PeerState::Lost))
     }
 
     fn of(peers: &[PeerInfo], why: impl Fn(&PeerInfo) -> Option<Trouble>) -> Vec<Self> {
@@ -149,6 +157,16 @@ pub(crate) struct PeerDoc {
     rotated: Option<u64>,
     /// When it was last tried with a key that it had not committed to.
     rotation_refused: Option<u64>,
+    /// The relay of the mailbox that it posts to, whether the old one is still read, and when it refused a move.
+    own_relay: String,
+    moving: bool,
+    move_refused: Option<u64>,
+    /// The reset of its session that is under way.
+    pub(crate) reset: Option<ResetDoc>,
+    /// When other words than those of a reset were typed, since the last one that was asked for.
+    words_differed: Option<u64>,
+    /// Messages of ours, from and to, that it had received and had lost when its session was reset.
+    lost: Option<(u64, u64)>,
     /// Why nothing goes out to it.
     why: Option<WhyDoc>,
     pub(crate) next: Option<String>,
@@ -163,6 +181,9 @@ impl PeerDoc {
 
     pub(crate) fn new(info: PeerInfo, next: Option<String>) -> Self {
         Self {
+            reset: ResetDoc::of(&info),
+            words_differed: info.words_differed.map(Timestamp::as_millis),
+            lost: info.lost,
             why: None,
             root: info.root.to_string(),
             fingerprint: info.root.fingerprint(),
@@ -183,6 +204,9 @@ impl PeerDoc {
             rotations: info.rotations,
             rotated: info.rotated.map(Timestamp::as_millis),
             rotation_refused: info.rotation_refused.map(Timestamp::as_millis),
+            own_relay: info.own_relay,
+            moving: info.moving,
+            move_refused: info.move_refused.map(Timestamp::as_millis),
             next,
         }
     }
@@ -205,11 +229,25 @@ impl PeerDoc {
         if self.awaits_verification {
             line.push_str(&format!("  compare the words: wire peers show {} --verify", self.name));
         }
-        let is_told = self.queued > 0 || matches!(self.state, "ended" | "frozen");
+        if let Some(reset) = &self.reset {
+            line.push_str(&format!("  {}: wire peers reset {}", reset.what(), escape(&self.name)));
+        }
+        if self.words_differed.is_some() {
+            line.push_str("  the words of a reset differed");
+        }
+        let is_told = self.queued > 0 || matches!(self.state, "ended" | "frozen" | "lost");
         if let Some(why) = self.why.as_ref().filter(|_| is_told) {
             line.push_str(&format!("  ({})", escape(&why.message)));
         }
         line
+    }
+
+    fn move_state(&self) -> &'static str {
+        match (self.moving, self.move_refused) {
+            (true, _) => "  (moved; it has not heard of that yet)",
+            (false, Some(_)) => "  (it refused the last move)",
+            (false, None) => "",
+        }
     }
 
     /// A line for each thing that is known.
@@ -220,6 +258,7 @@ impl PeerDoc {
             format!("calls itself  {}", escape(&self.display)),
             format!("root          {}", self.root),
             format!("relay         {}", escape(&self.relay)),
+            format!("our mailbox   {}{}", escape(&self.own_relay), self.move_state()),
             format!("paired        {}", ago(self.since)),
             format!("words         {}  ({verified})", self.sas),
             format!("unconfirmed   {}", self.unacked),
@@ -229,6 +268,10 @@ impl PeerDoc {
             self.rotated
                 .map(|at| format!("new key       {} before it, the last {}", self.rotations, ago(at))),
         )
+        .chain(
+            self.lost.map(|(from, to)| format!("has lost      messages {from} to {to} that it had received")),
+        )
+        .chain(self.reset.iter().flat_map(ResetDoc::lines))
         .chain(self.why.as_ref().and_then(WhyDoc::hint_line))
         .collect::<Vec<_>>()
         .join("\n")

@@ -57,7 +57,7 @@ pub(super) async fn run(ctx: &Ctx, agent: &Agent, command: &LogCommand) -> Resul
         LogCommand::Verify(args) => {
             let peer = agent.peer(args.peer.as_deref().unwrap_or_default()).await?;
             let mut log = LogVerifier::default();
-            let mut lines = peer.log(true).await?;
+            let mut lines = peer.log_before(args.back, true).await?;
             while let Some(line) = lines.next().await? {
                 log.take(line.to_text().as_bytes()).map_err(bad_log)?;
             }
@@ -69,14 +69,14 @@ pub(super) async fn run(ctx: &Ctx, agent: &Agent, command: &LogCommand) -> Resul
 async fn export(ctx: &Ctx, agent: &Agent, args: &LogExport) -> Result<u8, Failure> {
     let peer = agent.peer(&args.peer.peer).await?;
     let Some(path) = args.out.as_deref().filter(|path| *path != Path::new("-")) else {
-        write(&peer, !args.no_bodies, &mut BufWriter::new(io::stdout().lock())).await?;
+        write(&peer, args, &mut BufWriter::new(io::stdout().lock())).await?;
         return Ok(exit::OK);
     };
     let at = |error: io::Error| unwritable(path, &error);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // It has its name when it is whole, and is for its owner alone.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(at)?;
-    let lines = write(&peer, !args.no_bodies, &mut BufWriter::new(file.as_file_mut())).await?;
+    let lines = write(&peer, args, &mut BufWriter::new(file.as_file_mut())).await?;
     file.as_file().sync_all().map_err(at)?;
     file.persist_noclobber(path).map_err(|error| at(error.error))?;
     let doc = ExportDoc {
@@ -88,8 +88,8 @@ async fn export(ctx: &Ctx, agent: &Agent, args: &LogExport) -> Result<u8, Failur
     Ok(exit::OK)
 }
 
-async fn write(peer: &Peer, bodies: bool, to: &mut impl Write) -> Result<u64, Failure> {
-    let mut lines = peer.log(bodies).await?;
+async fn write(peer: &Peer, args: &LogExport, to: &mut impl Write) -> Result<u64, Failure> {
+    let mut lines = peer.log_before(args.back, !args.no_bodies).await?;
     let mut count = 0;
     while let Some(line) = lines.next().await? {
         to.write_all(line.to_text().as_bytes())?;

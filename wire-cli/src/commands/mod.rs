@@ -9,12 +9,15 @@ mod log;
 mod pair;
 mod peers;
 mod relay;
+mod reset;
 mod send;
 mod status;
 mod watch;
 mod work;
 
-use crate::cli::{Command, LogCommand, LogVerify, PeersArgs, PeersCommand, RelayCommand};
+use crate::cli::{
+    Command, IdentityArgs, IdentityCommand, LogCommand, LogVerify, PeersArgs, PeersCommand, RelayCommand,
+};
 use crate::exit::Failure;
 use crate::home::Ctx;
 
@@ -45,6 +48,9 @@ pub(crate) async fn run(ctx: &Ctx, command: Command) -> Result<u8, Failure> {
         Command::Watch(args) => ctx.with(ctx.open().await?, async |a| watch::run(ctx, a, &args).await).await,
         Command::Status(args) => {
             ctx.with(ctx.open().await?, async |a| status::run(ctx, a, &args).await).await
+        }
+        Command::Identity(IdentityArgs { command: IdentityCommand::Restore(args) }) => {
+            identity::restore(ctx, &args).await
         }
         Command::Identity(args) => {
             ctx.with(ctx.open().await?, async |a| identity::run(ctx, a, &args.command).await).await

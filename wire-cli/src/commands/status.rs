@@ -5,11 +5,12 @@ use wire_core::Agent;
 use wire_core::agent::{Delivery, Error, PeerInfo, Sent};
 use wire_core::record::RecordId;
 
+use super::identity::{BackupDoc, next_backup, next_key_line};
 use crate::cli::StatusArgs;
 use crate::exit::{self, Failure};
 use crate::home::{Ctx, MOMENT};
 use crate::output::escape;
-use crate::views::{EndDoc, SentDoc, WhyDoc};
+use crate::views::{EndDoc, PeerEvent, SentDoc, WhyDoc};
 
 /// Messages under way that are shown.
 const MAX: u32 = 20;
@@ -27,8 +28,14 @@ struct StatusDoc {
     alarms: Vec<EndDoc>,
     /// Peers that have ended the pairing.
     ended: Vec<EndDoc>,
+    /// Resets of sessions that are under way, and what came of others.
+    resets: Vec<PeerEvent>,
     folder: String,
     next_key_here: bool,
+    /// The recovery file that has the next key.
+    backup: Option<BackupDoc>,
+    /// Peers of which the pairing is here, and no session.
+    needs_reset: Vec<EndDoc>,
     peers: usize,
     unread: u64,
     /// Messages that were handed out too often in vain.
@@ -101,6 +108,7 @@ async fn whole(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
     // What came of it is the state that is shown.
     let _ = agent.check_relay().await;
     let info = agent.info();
+    let backup = agent.identity().await?.backup.map(BackupDoc::from);
     let state = agent.relay_state(&info.relay);
     let peers = agent.peers().await?;
     let (store, relay) = (agent.store_trouble(), state.trouble(&info.relay));
@@ -118,16 +126,22 @@ async fn whole(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
         why: store.or(relay).map(WhyDoc::from),
         alarms: EndDoc::alarms(&peers),
         ended: EndDoc::ended(&peers),
+        resets: peers.iter().flat_map(PeerEvent::of_session).collect(),
         relay: info.relay,
         relay_state: state.as_str(),
         folder: info.folder.display().to_string(),
+        next: (unread > 0).then(|| ctx.wire("inbox")).or_else(|| {
+            // That there is none yet is no news each time.
+            next_backup(ctx, false, backup.as_ref())
+        }),
         next_key_here: info.next_key_here,
+        needs_reset: EndDoc::lost(&peers),
+        backup,
         peers: peers.len(),
         unread,
         poison: peers.iter().map(|p| p.poison).sum(),
         queued: peers.iter().map(|p| p.queued).sum(),
         open,
-        next: (unread > 0).then(|| ctx.wire("inbox")),
     };
     ctx.out.show(&doc, |doc| {
         let why = doc.why.as_ref().map(|why| format!(": {}", escape(&why.message))).unwrap_or_default();
@@ -141,6 +155,7 @@ async fn whole(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
             format!("{}  {}  {}", doc.name, doc.fingerprint, doc.root),
             format!("relay   {}  {}{of_relay}", doc.relay, doc.relay_state),
             format!("folder  {}{of_store}", doc.folder),
+            next_key_line(doc.next_key_here, doc.backup.as_ref()),
             format!("{} peers, {} unread, {} queued{poison}", doc.peers, doc.unread, doc.queued),
         ];
         if let Some(hint) = hint {
@@ -148,6 +163,9 @@ async fn whole(ctx: &Ctx, agent: &Agent) -> Result<u8, Failure> {
         }
         lines.extend(doc.alarms.iter().map(EndDoc::alarm));
         lines.extend(doc.ended.iter().map(EndDoc::lines));
+        lines.extend(doc.needs_reset.iter().map(EndDoc::lines));
+        lines.extend(doc.resets.iter().map(PeerEvent::lines));
+        lines.extend(doc.backup.iter().filter_map(BackupDoc::warning));
         lines.extend(doc.open.iter().map(SentDoc::line));
         lines.extend(doc.next.iter().map(|next| format!("next: {next}")));
         lines.join("\n")

@@ -10,14 +10,14 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use wire_core::Agent;
-use wire_core::agent::{Error, Trouble};
+use wire_core::agent::{Error, PeerInfo, Trouble};
 use wire_core::record::RecordId;
 
 use crate::cli::WatchArgs;
 use crate::exit::Failure;
 use crate::home::Ctx;
 use crate::output::Output;
-use crate::views::{MessageDoc, WhyDoc};
+use crate::views::{MessageDoc, PeerEvent, WhyDoc};
 
 /// Before a message whose command failed is handed out again; doubles each time.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -67,6 +67,7 @@ pub(crate) async fn run(ctx: &Ctx, agent: &Agent, args: &WatchArgs) -> Result<u8
     tokio::select! {
         outcome = work => outcome,
         outcome = tell_of_trouble(ctx.out, agent, is_stuck, args.quiet) => outcome,
+        outcome = tell_of_peers(ctx.out, agent, args.quiet) => outcome,
     }
 }
 
@@ -208,6 +209,26 @@ async fn tell_of_trouble(
             changed = changed => changed?,
             Ok(()) = is_stuck.changed() => {}
         }
+    }
+}
+
+/// Says what an owner has to know of peers, each once: to people, and to programs unless they want nothing. What became
+/// of a key before is told by `wire peers`.
+async fn tell_of_peers(out: Output, agent: &Agent, quiet: bool) -> Result<u8, Failure> {
+    let mut changes = agent.changes();
+    let mut known: Vec<PeerEvent> = agent.peers().await?.iter().flat_map(PeerEvent::of_keys).collect();
+    loop {
+        changes.mark_unchanged();
+        let all = |peer: &PeerInfo| [PeerEvent::of_session(peer), PeerEvent::of_keys(peer)].concat();
+        let now: Vec<PeerEvent> = agent.peers().await?.iter().flat_map(all).collect();
+        for event in now.iter().filter(|event| !known.contains(event)) {
+            out.note(event.lines());
+            if out.is_json() && !quiet {
+                out.show(event, |_| String::new())?;
+            }
+        }
+        known = now;
+        changes.changed().await.map_err(|_| Error::Closed)?;
     }
 }
 

@@ -27,7 +27,10 @@ fn every_command_answers_in_json_whatever_happens() {
             ["ps"] => (path.clone(), 1),
             ["peers", "log", "export" | "verify"] => ([&path[..], &["bob"]].concat(), 4),
             ["peers", "log", "prune"] => ([&path[..], &["bob", "--older", "1d"]].concat(), 4),
-            ["peers", "show"] | ["revoke"] => ([&path[..], &["bob"]].concat(), 4),
+            ["identity", "backup"] => ([&path[..], &["file"]].concat(), 4),
+            ["identity", "restore"] => ([&path[..], &["file"]].concat(), 2),
+            ["peers", "move"] => ([&path[..], &["bob", "--relay", "http://127.0.0.1:9"]].concat(), 4),
+            ["peers", "show" | "reset"] | ["revoke"] => ([&path[..], &["bob"]].concat(), 4),
             _ => (path.clone(), 4),
         };
         let error = failure(home.path(), &args, exit);
@@ -40,7 +43,7 @@ fn every_command_answers_in_json_whatever_happens() {
             std::fs::remove_dir_all(home.path().join("agents")).unwrap();
         }
     }
-    assert_eq!(seen, 24, "commands");
+    assert_eq!(seen, 28, "commands");
 }
 
 #[test]

@@ -45,5 +45,11 @@ fn a_new_key_is_told_and_messages_go_on() {
     let (refused, exit) = alice.json(&["identity", "rotate"]);
     assert_eq!((refused["error"]["code"].as_str(), exit), (Some("no_next_key"), 1), "{refused}");
     std::fs::rename(world.folder.path().join("elsewhere"), agent.join("next.key")).unwrap();
+    // Who watches is told.
+    let mut watching = bob.start(&["--json", "watch"]);
+    assert_eq!(watching.json()["text"], "by the new key", "it watches");
     assert_eq!(alice.json(&["identity", "rotate"]).0["rotations"], 2);
+    let told = watching.json();
+    assert_eq!((told["event"].as_str(), told["peer"].as_str()), (Some("rotated"), Some("alice")), "{told}");
+    assert!(told["at"].is_u64(), "{told}");
 }

@@ -18,6 +18,8 @@ mod invite_needs_no_common_moment;
 mod key_is_replaced;
 mod log_is_evidence;
 mod log_tells_no_secret;
+mod machine_is_lost;
+mod mailbox_moves;
 mod message_waits_for_who_is_off_line;
 mod name_is_refused_in_time;
 mod nobody_reads_the_output;
@@ -28,6 +30,7 @@ mod relay_is_told_to_stop;
 mod relay_is_unreachable;
 #[cfg(target_os = "linux")]
 mod relay_process_tells_nothing;
+mod session_is_reset;
 mod store_is_damaged_or_newer;
 mod third_claims_the_code;
 mod two_homes_pair_and_talk;
