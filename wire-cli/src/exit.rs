@@ -196,7 +196,6 @@ mod tests {
                 "store_newer",
                 "clock_skew",
                 "session_frozen",
-                "needs_reset",
                 "not_text",
                 "internal",
                 "closed",

@@ -1,8 +1,64 @@
 //! An invite is completed by two agents that are never on line at the same time.
 
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
 use crate::agents::{TestRelay, soon};
+use tokio::sync::watch;
 use wire_core::Agent;
+use wire_core::agent::http::HttpTransport;
+use wire_core::agent::transport::{
+    BoxFuture, HttpRequest, HttpResponse, HttpStream, Transport, TransportError,
+};
 use wire_core::agent::{InviteState, PairOptions, PeerInfo, PeerState};
+
+/// Tells how many steps of pairings the relay has confirmed to hold: a step is on the disk before that.
+struct Steps {
+    inner: HttpTransport,
+    put: watch::Sender<usize>,
+}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Steps")
+    }
+}
+
+impl Transport for Steps {
+    fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, TransportError>> {
+        Box::pin(async move {
+            let puts = request.path == "/v1/pair/put";
+            let answer = self.inner.call(request).await?;
+            if puts && answer.status == 200 {
+                self.put.send_modify(|put| *put += 1);
+            }
+            Ok(answer)
+        })
+    }
+
+    fn stream(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpStream, TransportError>> {
+        self.inner.stream(request)
+    }
+}
+
+/// An agent that is on line until the relay has the next step of its pairing.
+struct OnLine {
+    agent: Agent,
+    steps: Arc<Steps>,
+}
+
+impl OnLine {
+    async fn open(relay: &TestRelay, home: &Path, name: &str) -> Self {
+        let inner = HttpTransport::new(relay.config(home, name).proxy()).unwrap();
+        let steps = Arc::new(Steps { inner, put: watch::Sender::new(0) });
+        Self { agent: relay.agent_over(home, name, steps.clone()).await, steps }
+    }
+
+    async fn has_put_a_step(&self) {
+        soon(self.steps.put.subscribe().wait_for(|put| *put > 0)).await.unwrap();
+    }
+}
 
 /// Waits until the agent's only peer and only open invite satisfy `done`.
 async fn reaches(agent: &Agent, done: impl Fn(Option<&PeerInfo>, Option<InviteState>) -> bool) {
@@ -40,15 +96,18 @@ async fn one_side_at_a_time() {
     assert_eq!(bob.invites().await.unwrap()[0].state, InviteState::Joined);
     bob.close().await;
 
-    let alice = relay.agent(homes.0.path(), "alice").await;
-    reaches(&alice, |_, invite| invite == Some(InviteState::Confirming)).await;
-    assert!(alice.peers().await.unwrap().is_empty());
-    alice.close().await;
+    let alice = OnLine::open(&relay, homes.0.path(), "alice").await;
+    reaches(&alice.agent, |_, invite| invite == Some(InviteState::Confirming)).await;
+    assert!(alice.agent.peers().await.unwrap().is_empty());
+    alice.has_put_a_step().await;
+    alice.agent.close().await;
 
-    let bob = relay.agent(homes.1.path(), "bob").await;
-    reaches(&bob, |peer, _| has_said_hello(peer)).await;
-    assert_eq!(bob.peers().await.unwrap()[0].state, PeerState::Pending, "nobody has proved anything yet");
-    bob.close().await;
+    let bob = OnLine::open(&relay, homes.1.path(), "bob").await;
+    reaches(&bob.agent, |peer, _| has_said_hello(peer)).await;
+    let peers = bob.agent.peers().await.unwrap();
+    assert_eq!(peers[0].state, PeerState::Pending, "nobody has proved anything yet");
+    bob.has_put_a_step().await;
+    bob.agent.close().await;
 
     let alice = relay.agent(homes.0.path(), "alice").await;
     reaches(&alice, |peer, _| peer.is_some_and(|p| p.state == PeerState::Paired && p.queued == 0)).await;

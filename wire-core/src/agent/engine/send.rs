@@ -289,7 +289,7 @@ const VERSION: u8 = 1;
 
 impl Hello {
     fn ours() -> Self {
-        let kinds = [Kind::Hello, Kind::Msg, Kind::Ask, Kind::Reply, Kind::Cert, Kind::Rotate, Kind::Move];
+        let kinds = [Kind::Msg, Kind::Ask, Kind::Reply, Kind::Cert, Kind::Rotate, Kind::Move];
         Self { versions: vec![VERSION], kinds: kinds.iter().map(|k| k.as_str().to_owned()).collect() }
     }
 
