@@ -1,7 +1,8 @@
-//! Real processes that are killed at random: the relay, and on each side two processes that share one store, one
-//! that sends and one that receives. Afterwards nothing is lost, nothing doubled, and the order kept.
+//! Real processes under faults at random: the relay, and on each side eight processes that share one store, seven
+//! that send and one that receives. All of them are killed, their disks are full for a while, and their clocks jump.
+//! Afterwards nothing is lost, nothing doubled, and the order kept.
 //!
-//! `.ci/run long` runs it twenty times with 10,000 messages each way. A run is repeated, as far as its kills go, by
+//! `.ci/run long` runs it twenty times with 10,010 messages each way. A run is repeated, as far as its faults go, by
 //! `WIRE_CHAOS_SEED`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -10,5 +11,7 @@
 #[path = "../agents/support/mod.rs"]
 mod support;
 
+mod clock_is_put_back;
 mod everything_arrives_once;
+mod ground;
 mod process;

@@ -1,20 +1,25 @@
-//! What the processes do that are killed: ignored tests of this program, which end when they are killed.
+//! What the processes do: ignored tests of this program, which end when they are killed.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
-use wire_core::agent::effects::{Database, Value};
+use rusqlite::{Connection, params};
+use wire_core::agent::Peer;
+use wire_core::agent::effects::{Database, DatabaseError, Tx, Value};
 use wire_core::agent::relay_url::{PlainHttp, RelayUrl};
-use wire_core::agent::{Delivery, Peer};
 use wire_core::{Agent, Config, Error};
 
 pub(crate) const HOME: &str = "WIRE_CHAOS_HOME";
 pub(crate) const NAME: &str = "WIRE_CHAOS_NAME";
 pub(crate) const RELAY: &str = "WIRE_CHAOS_RELAY";
 pub(crate) const COUNT: &str = "WIRE_CHAOS_COUNT";
+pub(crate) const SENDER: &str = "WIRE_CHAOS_SENDER";
 
 /// How a process says that it has done something, on a line of its own.
 pub(crate) const STEP: &str = "STEP";
+
+/// Between two tries of what the disk has no room for: nothing tells that there is room again.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The application's own database, beside the agent's home.
 pub(crate) fn ledger(home: &Path) -> PathBuf {
@@ -22,15 +27,27 @@ pub(crate) fn ledger(home: &Path) -> PathBuf {
 }
 
 pub(crate) fn tables(path: &Path) {
-    let tables = "CREATE TABLE IF NOT EXISTS sent (n INTEGER PRIMARY KEY);
-        CREATE TABLE IF NOT EXISTS applied (place INTEGER PRIMARY KEY, n INTEGER NOT NULL)";
-    open(path).execute_batch(tables).unwrap();
+    let tables = "CREATE TABLE IF NOT EXISTS sent (sender INTEGER PRIMARY KEY, n INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS applied (place INTEGER PRIMARY KEY, sender INTEGER NOT NULL, n INTEGER NOT NULL)";
+    open(path).unwrap().execute_batch(tables).unwrap();
 }
 
-pub(crate) fn open(path: &Path) -> Connection {
-    let conn = Connection::open(path).unwrap();
-    conn.busy_timeout(std::time::Duration::from_secs(60)).unwrap();
-    conn
+pub(crate) fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = Connection::open(path)?;
+    conn.busy_timeout(Duration::from_secs(60))?;
+    Ok(conn)
+}
+
+/// Tries it until the disk has room; anything else that goes wrong ends the process.
+async fn with_room<T>(mut work: impl AsyncFnMut() -> Result<T, Error>) -> T {
+    loop {
+        match work().await {
+            Ok(done) => return done,
+            Err(error) if error.code() == "disk_full" => println!("\n{STEP} no room"),
+            Err(error) => panic!("{error}"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 struct Life {
@@ -45,15 +62,22 @@ async fn begin() -> Option<Life> {
     let (home, name, relay) = (PathBuf::from(var(HOME)?), var(NAME)?, var(RELAY)?);
     let relay = RelayUrl::parse(&relay, PlainHttp::LoopbackOnly).unwrap();
     let config = Config::new(&home, &name).unwrap().with_relay(relay);
-    let agent = Agent::open(config).await.unwrap();
+    let agent = with_room(async || Agent::open(config.clone()).await).await;
     Some(Life { agent, home, count: var(COUNT)?.parse().unwrap() })
 }
 
 impl Life {
     async fn peer(&self) -> Peer {
-        let peers = self.agent.peers().await.unwrap();
-        self.agent.peer(&peers.first().unwrap().name).await.unwrap()
+        with_room(async || {
+            let peers = self.agent.peers().await?;
+            self.agent.peer(&peers.first().unwrap().name).await
+        })
+        .await
     }
+}
+
+fn of_sqlite(error: rusqlite::Error) -> Error {
+    DatabaseError::from(error).into()
 }
 
 /// Sends each number once: what it does not know to have sent it sends again, under the same key.
@@ -61,46 +85,54 @@ impl Life {
 #[ignore = "a process of the other test"]
 async fn sender() {
     let Some(life) = begin().await else { return };
-    let (peer, noted) = (life.peer().await, open(&ledger(&life.home)));
-    let first: Option<i64> =
-        noted.query_row("SELECT max(n) FROM sent", [], |r| r.get(0)).optional().unwrap().flatten();
-    let mut last = None;
-    for n in first.unwrap_or(0) + 1..=life.count {
-        let sent = loop {
-            match peer.send(n.to_string()).key(format!("number {n}")).await {
-                Ok(sent) => break sent,
-                // What is under way has to be received first.
-                Err(Error::Backpressure { .. }) => {
-                    if let Some(id) = &last {
-                        life.agent.wait_for(id, Delivery::Received).await.unwrap();
-                    }
+    let sender: i64 = std::env::var(SENDER).unwrap().parse().unwrap();
+    let peer = life.peer().await;
+    let noted = with_room(async || open(&ledger(&life.home)).map_err(of_sqlite)).await;
+    let last = "SELECT coalesce(max(n), 0) FROM sent WHERE sender = ?";
+    let last: i64 =
+        with_room(async || noted.query_row(last, [sender], |r| r.get(0)).map_err(of_sqlite)).await;
+    for n in last + 1..=life.count {
+        with_room(async || {
+            loop {
+                let mut changes = life.agent.changes();
+                match peer.send(format!("{sender} {n}")).key(format!("{sender} {n}")).await {
+                    Err(Error::Backpressure { .. }) => {}
+                    sent => return sent.map(drop),
                 }
-                Err(error) => panic!("{error}"),
+                // What is under way has to be received first; another process may be told of it before this looks.
+                let _ = tokio::time::timeout(PAUSE, changes.changed()).await;
             }
-        };
-        last = Some(sent.id);
-        noted.execute("INSERT OR IGNORE INTO sent VALUES (?)", params![n]).unwrap();
-        println!("\n{STEP} sent {n}");
+        })
+        .await;
+        let note = "INSERT INTO sent VALUES (?1, ?2) ON CONFLICT DO UPDATE SET n = ?2";
+        with_room(async || noted.execute(note, params![sender, n]).map_err(of_sqlite)).await;
+        println!("\n{STEP} sent {sender} {n}");
     }
     println!("\n{STEP} all sent");
     std::future::pending::<()>().await;
 }
 
-/// Writes down each number that comes, in the order in which they come.
+/// Writes down what comes, in the order in which it comes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a process of the other test"]
 async fn receiver() {
     let Some(life) = begin().await else { return };
-    let database = Database::open(ledger(&life.home)).await.unwrap();
+    let database = with_room(async || Database::open(ledger(&life.home)).await).await;
     let mut inbox = life.agent.inbox();
-    while let Some(message) = inbox.next().await {
-        let message = message.unwrap();
-        let n: i64 = message.text().unwrap().parse().unwrap();
-        let write = move |tx: &mut wire_core::agent::effects::Tx<'_>| {
-            tx.execute("INSERT INTO applied (n) VALUES (?)", &[Value::Integer(n)])?;
-            Ok::<_, Error>(())
-        };
-        message.with_tx(&database, write).await.unwrap();
-        println!("\n{STEP} applied {n}");
+    loop {
+        let message = with_room(async || inbox.next().await.unwrap()).await;
+        let text = message.text().unwrap().to_owned();
+        let (sender, n) = text.split_once(' ').unwrap();
+        let [sender, n] = [sender, n].map(|number| number.parse::<i64>().unwrap());
+        with_room(async || {
+            let write = move |tx: &mut Tx<'_>| {
+                let values = [Value::Integer(sender), Value::Integer(n)];
+                tx.execute("INSERT INTO applied (sender, n) VALUES (?, ?)", &values)?;
+                Ok::<_, Error>(())
+            };
+            message.with_tx(&database, write).await
+        })
+        .await;
+        println!("\n{STEP} applied {text}");
     }
 }

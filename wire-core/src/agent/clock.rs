@@ -1,7 +1,8 @@
 //! The one place that reads the clock.
 //!
-//! Two readings with two uses: [`Clock::now`] is the wall clock, which people and clock jumps may move,
-//! for everything that goes on the wire; [`Clock::monotonic`] never goes back, for timers and leases.
+//! Readings by their uses: [`Clock::now`] is the wall clock, which people and clock jumps may move, for what is
+//! stored; [`Clock::monotonic`] never goes back, for timers and leases; [`Steady`] is both, for what has to wait
+//! and to be signed with a relay's time.
 
 #![expect(clippy::disallowed_methods, reason = "the adapter of the system's clocks")]
 
@@ -60,6 +61,24 @@ impl Clock {
     }
 }
 
+/// The wall clock's time when this was made, from where monotonic time goes on: nobody moves it.
+#[derive(Debug)]
+pub(crate) struct Steady {
+    clock: Clock,
+    wall: Timestamp,
+    monotonic: Instant,
+}
+
+impl Steady {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { wall: clock.now(), monotonic: clock.monotonic(), clock }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.wall.plus_millis(millis(self.clock.monotonic() - self.monotonic))
+    }
+}
+
 #[cfg(test)]
 impl Clock {
     /// A clock that stands still at `start` until [`Clock::advance`] moves it.
@@ -112,6 +131,17 @@ mod tests {
         clock.set_wall(Timestamp::from_millis(10));
         assert_eq!(clock.now(), Timestamp::from_millis(10));
         assert_eq!(clock.monotonic(), start);
+    }
+
+    #[test]
+    fn steady_time_goes_on_whoever_moves_the_wall_clock() {
+        let clock = Clock::manual(Timestamp::from_millis(5_000));
+        let steady = Steady::new(clock.clone());
+        for jump in [10, 5_000_000] {
+            clock.set_wall(Timestamp::from_millis(jump));
+            clock.advance(Duration::from_millis(250));
+        }
+        assert_eq!(steady.now(), Timestamp::from_millis(5_500));
     }
 
     #[test]

@@ -41,6 +41,7 @@ use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, params, params
 
 use super::error::{Error, Result};
 use super::inbox::Message;
+use super::store::is_disk_full;
 use crate::identity::Root;
 use crate::record::RecordId;
 use crate::time::Timestamp;
@@ -249,10 +250,14 @@ impl ToSql for Value {
 #[doc(hidden)]
 impl From<rusqlite::Error> for DatabaseError {
     fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
-            Some(ErrorCode::DiskFull) => Self::Full,
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
+        match error.sqlite_error() {
+            Some(raw) if is_disk_full(raw) => Self::Full,
+            Some(raw) if matches!(raw.code, ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Self::Busy
+            }
+            Some(raw) if matches!(raw.code, ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                Self::ReadOnly
+            }
             _ => Self::Sql(error.to_string()),
         }
     }

@@ -67,6 +67,11 @@ impl World {
     pub(crate) fn with_relay(toml: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("relay.toml"), toml).unwrap();
+        Self::in_folder(folder)
+    }
+
+    /// With all that it has in this folder.
+    pub(crate) fn in_folder(folder: TempDir) -> Self {
         let mut world = Self { folder, address: "127.0.0.1:0".to_owned(), relay: None };
         world.start_relay();
         world

@@ -21,6 +21,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::clock::Steady;
 use super::core::Shared;
 use super::engine::{OwnBox, PeerKey, Post};
 use super::error::Error;
@@ -41,6 +42,8 @@ const INPUTS: usize = 256;
 /// See the [module](self).
 pub(crate) struct Driver {
     shared: Arc<Shared>,
+    /// What the links go by: what waits does not wait longer because somebody puts the wall clock back.
+    steady: Steady,
     links: BTreeMap<String, Link>,
     inputs: (mpsc::Sender<Input>, mpsc::Receiver<Input>),
     io: JoinSet<()>,
@@ -63,6 +66,7 @@ struct Work {
 impl Driver {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self {
+            steady: Steady::new(shared.time.clock.clone()),
             shared,
             links: BTreeMap::new(),
             inputs: mpsc::channel(INPUTS),
@@ -180,7 +184,7 @@ impl Driver {
     }
 
     fn take(&mut self, input: Input) {
-        let now = self.shared.time.clock.now();
+        let now = self.steady.now();
         if let Some(link) = self.links.get_mut(input.url()) {
             link.take(now, input);
         }
@@ -194,14 +198,14 @@ impl Driver {
 
     /// Lets every link do what it can do now.
     fn pump(&mut self) {
-        let now = self.shared.time.clock.now();
+        let now = self.steady.now();
         for link in self.links.values_mut() {
             link.pump(now, &mut self.io, &self.inputs.0);
         }
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let now = self.shared.time.clock.now();
+        let now = self.steady.now();
         let next = self.links.values().filter_map(Link::deadline).min()?;
         Some(Instant::now() + Duration::from_millis(next.since(now).max(1)))
     }

@@ -148,7 +148,7 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let Some(raw) = error.sqlite_error() else { return Self::of_value(error) };
         match (raw.code, raw.extended_code) {
-            (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => Self::DiskFull,
+            _ if is_disk_full(raw) => Self::DiskFull,
             (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Self::Busy,
             (ErrorCode::ReadOnly, _) => Self::ReadOnly,
             (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => {
@@ -157,6 +157,11 @@ impl From<rusqlite::Error> for StoreError {
             _ => Self::of_value(error),
         }
     }
+}
+
+/// What is written beside a database finds no room either.
+pub(in crate::agent) fn is_disk_full(error: &ffi::Error) -> bool {
+    error.code == ErrorCode::DiskFull || error.extended_code == ffi::SQLITE_IOERR_SHMSIZE
 }
 
 impl StoreError {

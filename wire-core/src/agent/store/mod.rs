@@ -28,6 +28,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub(crate) use self::doorbell::Doorbell;
+pub(super) use self::error::is_disk_full;
 pub use self::error::{Fault, StoreError};
 pub(crate) use self::lock::{PollLease, PollWatch, ProcessLock};
 

@@ -99,13 +99,16 @@ impl Link {
             Ok(known) => {
                 self.not_before = None;
                 self.identity.distrusted = false;
+                // It was measured from the wall clock.
+                let offset_ms =
+                    known.offset_ms.saturating_add(self.shared.time.clock.now().signed_since(now));
                 match &mut self.client {
                     None => {
                         let seed = os_rng().next_u64();
-                        self.client = Some(MailboxClient::new(known.id, known.offset_ms, seed));
+                        self.client = Some(MailboxClient::new(known.id, offset_ms, seed));
                     }
                     // It was asked again, after it refused.
-                    Some(client) => client.set_clock(known.offset_ms),
+                    Some(client) => client.set_clock(offset_ms),
                 }
                 for answer in missing {
                     self.count(answer);

@@ -1,4 +1,5 @@
 use super::harness::{Place, ids, put};
+use crate::agent::effects::DatabaseError;
 use crate::agent::store::{StoreError, StoreFile};
 
 fn limit(store: &StoreFile, pages: u32) {
@@ -31,6 +32,11 @@ fn what_the_system_says_about_space_is_told_apart() {
     let error = |code| StoreError::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
     assert!(matches!(error(ffi::SQLITE_FULL), StoreError::DiskFull));
     assert!(matches!(error(ffi::SQLITE_IOERR_SHMSIZE), StoreError::DiskFull));
+    let of_application =
+        |code| DatabaseError::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+    for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_SHMSIZE] {
+        assert_eq!(of_application(code), DatabaseError::Full);
+    }
     assert!(matches!(error(ffi::SQLITE_READONLY_DBMOVED), StoreError::ReadOnly));
     assert!(matches!(error(ffi::SQLITE_BUSY_SNAPSHOT), StoreError::Busy));
     assert!(matches!(error(ffi::SQLITE_CORRUPT_INDEX), StoreError::Corrupt { .. }));
