@@ -15,8 +15,10 @@ use crate::agent::engine::{Batch, Engine, InboxItem, PeerKey, PeerRow};
 use crate::agent::error::Error;
 use crate::agent::schema::MIGRATIONS;
 use crate::agent::store::Sync;
+use crate::identity::{Identity, NextKey};
 use crate::mailbox::{Cursor, MailboxId};
 use crate::session::SendingPlace;
+use crate::tests_rng::rng;
 use crate::time::Timestamp;
 
 /// How a transaction ends.
@@ -68,11 +70,14 @@ pub(super) struct Agent {
     pub(super) claims: Vec<InboxItem>,
     /// Where the sending chain stood when something was sealed last.
     pub(super) place: SendingPlace,
+    /// The key that may replace the present one.
+    next: NextKey,
 }
 
-/// Two stores of agents that are just pairing, or have paired: the same for all runs of a process.
-pub(super) fn images(pending: bool) -> &'static [Image; 2] {
-    static IMAGES: [OnceLock<[Image; 2]>; 2] = [OnceLock::new(), OnceLock::new()];
+/// Two stores of agents that are just pairing, or have paired, and their next keys: the same for all runs of a
+/// process.
+pub(super) fn images(pending: bool) -> &'static [(Image, NextKey); 2] {
+    static IMAGES: [OnceLock<[(Image, NextKey); 2]>; 2] = [OnceLock::new(), OnceLock::new()];
     IMAGES[usize::from(pending)].get_or_init(|| {
         let pair = Pair::new();
         // An unfinished pairing is not given up here: however long it takes, it comes to be.
@@ -81,7 +86,7 @@ pub(super) fn images(pending: bool) -> &'static [Image; 2] {
         if !pending {
             pair.settle();
         }
-        let image = |side: &Side| side.read(|b| Ok(dump(b.tx)));
+        let image = |side: &Side| (side.read(|b| Ok(dump(b.tx))), side.next_key());
         [image(&pair.alice), image(&pair.bob)]
     })
 }
@@ -114,7 +119,7 @@ fn fill(conn: &Connection, image: &Image) {
 }
 
 impl Agent {
-    pub(super) fn new(name: &'static str, image: &Image, now: Timestamp) -> Self {
+    pub(super) fn new(name: &'static str, (image, next): &(Image, NextKey), now: Timestamp) -> Self {
         let conn = Connection::open_in_memory().unwrap();
         conn.set_prepared_statement_cache_capacity(128);
         // As in a store on a disk: without this SQLite compiles many statements anew for each set of values.
@@ -130,7 +135,19 @@ impl Agent {
             (boxes[0].peer, boxes[0].id)
         };
         let place = stored_place(&conn, &engine, key);
-        Self { name, conn, engine, key, mailbox, now, offset: 0, process: 1, claims: Vec::new(), place }
+        Self {
+            name,
+            conn,
+            engine,
+            key,
+            mailbox,
+            now,
+            offset: 0,
+            process: 1,
+            claims: Vec::new(),
+            place,
+            next: next.clone(),
+        }
     }
 
     /// One transaction.
@@ -155,6 +172,7 @@ impl Agent {
             }
         };
         self.run("RELEASE batch");
+        self.engine.refresh(&self.conn)?;
         if sealed || sync == Sync::Now {
             self.run("COMMIT");
             self.run("BEGIN");
@@ -190,8 +208,17 @@ impl Agent {
 
     /// Puts another store in the place of this one.
     pub(super) fn replace(&mut self, image: &Image) {
-        let fresh = Self::new(self.name, image, self.now);
-        self.conn = fresh.conn;
+        let fresh = Self::new(self.name, &(image.clone(), self.next.clone()), self.now);
+        (self.conn, self.engine) = (fresh.conn, fresh.engine);
+    }
+
+    /// What its identity would be with the next key, and the key after that.
+    pub(super) fn rotated(&self) -> (Identity, NextKey) {
+        self.engine.identity.rotate(&self.next, &mut rng()).unwrap()
+    }
+
+    pub(super) fn has_rotated(&mut self, next: NextKey) {
+        self.next = next;
     }
 
     pub(super) fn cursor(&self) -> Option<Cursor> {

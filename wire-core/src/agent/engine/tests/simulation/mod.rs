@@ -53,6 +53,7 @@ fn whatever_the_relay_does_everything_arrives_once_and_in_order() {
             "poison",
             "crashes",
             "power cuts",
+            "rotations",
             "rejected",
             "received in time",
         ];

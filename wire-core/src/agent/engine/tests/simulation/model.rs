@@ -14,7 +14,7 @@ const FIRST_SEQ: u64 = 2;
 /// After so many hand-outs a record may be poison.
 const POISON: u32 = 5;
 
-/// One message that was committed.
+/// One record that was committed.
 pub(super) struct Said {
     pub(super) text: String,
     exp: Option<Timestamp>,
@@ -47,6 +47,12 @@ impl Model {
         self.by_id.insert(*id.as_bytes(), self.said.len());
         self.said.push(Said { text: text.to_owned(), exp, handed: 0, closed: None });
         Ok(())
+    }
+
+    /// A record that says so went out in place of a message; no application sees it.
+    pub(super) fn rotates(&mut self) {
+        let text = "a new key".to_owned();
+        self.said.push(Said { text, exp: None, handed: 0, closed: Some(Inward::Processed) });
     }
 
     /// An envelope goes out. Its nonce and header are its sealing's alone.

@@ -177,6 +177,7 @@ pub(super) enum Move {
     Die,
     PowerCut,
     Prune,
+    Rotate,
     AskAgain,
 }
 
@@ -187,7 +188,8 @@ impl Move {
             16..38 => Self::Post,
             38..62 => Self::Receive,
             62..80 => Self::Apply,
-            80..92 => Self::Wait,
+            80..91 => Self::Wait,
+            91..92 => Self::Rotate,
             92..94 => Self::JumpClock,
             94..95 => Self::Die,
             95..97 => Self::PowerCut,

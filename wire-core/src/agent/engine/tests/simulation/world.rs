@@ -107,6 +107,7 @@ impl World {
                 let key = self.agents[who].key;
                 self.write(who, Sync::Now, |b| b.step(|b| b.prune_bodies(key, before)))?;
             }
+            Move::Rotate => self.rotate(who)?,
             Move::AskAgain => {
                 self.write(who, Sync::Later, |b| b.step(|b| b.ask_again(super::super::harness::URL)))?;
             }
@@ -208,6 +209,21 @@ impl World {
             }
         }
         self.note("sends", || format!("{who} sends {taken} of {}", drafts.len()));
+        Ok(())
+    }
+
+    /// The next key takes the place of the present one, where everybody knows of that.
+    fn rotate(&mut self, who: usize) -> Result<(), String> {
+        let (rotated, next) = self.agents[who].rotated();
+        let outcome = self.write(who, Sync::Now, |b| match b.rotate(&rotated) {
+            Err(Error::RotationUnderWay { .. } | Error::PairingUnderWay { .. }) => Ok(false),
+            told => told.map(|_| true),
+        })?;
+        if outcome.happened() == Some(true) {
+            self.agents[who].has_rotated(next);
+            self.models[who].rotates();
+            self.note("rotations", || format!("{who} has a new key"));
+        }
         Ok(())
     }
 
