@@ -1,5 +1,8 @@
 //! `wire run --keep`, and containers without the shim.
 
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+
 use crate::rig::Rig;
 
 #[test]
@@ -29,6 +32,49 @@ fn what_was_stopped_and_kept_is_not_up_again() {
     let (doc, _) = rig.json(&["ps", "NAME"]);
     assert_eq!(doc["exit"]["code"], 143, "{doc}");
     rig.run(&["stop", "NAME"]).ok();
+    rig.has_nothing();
+}
+
+/// However short the grace is: what has ended by itself was not killed.
+#[test]
+fn what_ends_when_it_is_asked_to_was_stopped() {
+    let rig = Rig::new();
+    let willing = "trap 'exit 5' TERM; echo up; while :; do sleep 0.1; done";
+    for cmd in [&[][..], &["--", "sh", "-c", willing]] {
+        rig.run(&[&["spawn", "--name", "NAME", "IMAGE"], cmd].concat()).ok();
+        if !cmd.is_empty() {
+            while rig.run(&["logs", "NAME"]).ok().stdout != "up\n" {}
+        }
+        let (doc, code) = rig.json(&["stop", "--grace", "1s", "NAME"]);
+        assert_eq!((code, &doc["containers"][0]["exit"]["code"]), (0, &143.into()), "{cmd:?}: {doc}");
+    }
+    rig.has_nothing();
+}
+
+/// More than all the buffers hold that lie between the command and who reads it late.
+#[test]
+fn a_slow_reader_loses_nothing_of_what_is_kept_or_runs_without_the_shim() {
+    let rig = Rig::new();
+    for how in ["--no-shim", "--keep"] {
+        let script = "head -c 12000000 /dev/zero; echo end >&2";
+        let mut command = rig.command(&["run", how, "--name", "NAME", "IMAGE", "--", "sh", "-c", script]);
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // It says so only when it has written all, if nobody makes it wait.
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let early = std::thread::spawn(move || said.next());
+        while rig.containers().is_empty() {}
+        let mut stdout = child.stdout.take().unwrap();
+        let mut first = [0; 1];
+        stdout.read_exact(&mut first).unwrap();
+        for _ in 0..3 {
+            rig.json(&["ps"]);
+            assert!(!early.is_finished(), "{how}: the command did not wait");
+        }
+        let rest = std::io::copy(&mut stdout, &mut std::io::sink()).unwrap();
+        assert_eq!((rest, child.wait().unwrap().code()), (11_999_999, Some(0)), "{how}");
+        rig.run(&["stop", "NAME"]);
+    }
     rig.has_nothing();
 }
 

@@ -1,5 +1,7 @@
 //! A container that stays is found by other processes: exec, logs, ps, stop.
 
+use std::process::Stdio;
+
 use crate::rig::Rig;
 
 #[test]
@@ -117,11 +119,17 @@ fn a_run_whose_reader_is_slow_loses_nothing_and_keeps_nobody_out() {
     let rig = Rig::new();
     // More than a pipe holds, and less than makes the command wait.
     let run = ["run", "--name", "NAME", "IMAGE", "--", "sh", "-c", "seq 15000; exit 7"];
-    let first = rig.start(&run);
-    while rig.json(&["ps", "NAME"]).0["programs"][0]["end"].is_null() {}
+    let first = rig.command(&run).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    loop {
+        let (doc, code) = rig.json(&["ps", "NAME"]);
+        // It is not there yet, or has not begun.
+        if code == 0 && !doc["programs"][0]["end"].is_null() {
+            break;
+        }
+    }
     let second = rig.run(&run);
     assert_eq!((second.code, second.stdout.lines().count()), (7, 15_000), "{}", second.stderr);
-    let first = first.end();
-    assert_eq!((first.code, first.stdout.lines().count()), (7, 15_000), "{}", first.stderr);
+    let first = first.wait_with_output().unwrap();
+    assert_eq!((first.status.code(), first.stdout.split(|c| *c == b'\n').count()), (Some(7), 15_001));
     rig.has_nothing();
 }

@@ -2,6 +2,7 @@
 
 use wire_shim::protocol::{Cause, ExecId, HOLD_SILENCE_MS, How, NotStarted, exit};
 
+use super::conn::Conn;
 use super::timers::CONFIGURE_MS;
 use super::{Init, State};
 use crate::sys::Millis;
@@ -90,7 +91,8 @@ impl Init {
     /// Whether everybody who is there has taken everything, and whoever came just now has asked for it; of a
     /// container that ends with its command that means that somebody has read its output, unless nobody wants to.
     fn told(&self, empty: Millis, now: Millis) -> bool {
-        let mut clients = self.conns.values().filter(|conn| conn.known && !conn.closing).peekable();
+        let is_there = |conn: &&Conn| conn.known && !conn.closing && now.since(conn.heard) <= HOLD_SILENCE_MS;
+        let mut clients = self.conns.values().filter(is_there).peekable();
         if clients.peek().is_none() {
             return true;
         }
@@ -102,9 +104,9 @@ impl Init {
         (main.is_none_or(|main| main.read) || !ended_now)
             && clients.all(|conn| {
                 // The first one is there from the beginning, and comes to read when it is told that it may.
-                let may_ask = !conn.asked && (now.since(conn.opened) < STILL_MS || conn.first && ended_now);
-                let is_silent = now.since(conn.heard) > HOLD_SILENCE_MS;
-                !may_ask && (is_silent || conn.is_done(&self.table))
+                let comes = conn.first && main.is_some() && ended_now;
+                let may_ask = !conn.asked && (now.since(conn.opened) < STILL_MS || comes);
+                !may_ask && conn.is_done(&self.table)
             })
     }
 }

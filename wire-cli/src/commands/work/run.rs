@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use wire_core::spawn::docker::{Docker, Exec, Sandbox};
-use wire_core::spawn::{ExecError, Lifetime, Stdin, ValidSpec};
+use wire_core::spawn::{ExecError, Lifetime, Overflow, Stdin, ValidSpec};
 
 use super::carry::{Carried, Carry, OnStop};
 use super::docs::{CappedDoc, OutcomeDoc, ReportDoc};
@@ -61,6 +61,8 @@ async fn one_shot(ctx: &Ctx, args: &RunArgs) -> Result<u8, Failure> {
     // Without the shim nobody in the container sees that this process is gone.
     let outlives = args.keep || container.no_shim;
     spec = spec.lifetime(if outlives { Lifetime::Detached { max: KEPT } } else { Lifetime::Tied });
+    // Somebody reads it here, whatever becomes of the container then.
+    spec = spec.overflow(Overflow::Block);
     if args.stdin {
         spec = spec.stdin(Stdin::Piped);
     }

@@ -15,8 +15,10 @@ use crate::spawn::outcome::{Exit, ExitReason};
 use crate::spawn::runtime::{State, Status, Usage};
 use crate::time::Timestamp;
 
-/// On top of a grace, until the engine is asked to end what did not end by itself.
-const SLACK: Duration = Duration::from_secs(2);
+/// On top of a grace, until the engine is asked to end what did not end by itself: readers of the rest get most of it.
+const SLACK: Duration = Duration::from_secs(12);
+/// Until a shim that nobody talks with yet must have answered; the engine is asked instead then.
+const REACH: Duration = Duration::from_secs(2);
 
 impl Sandbox {
     /// How things stand.
@@ -56,7 +58,8 @@ impl Sandbox {
             return self.wait().await;
         }
         self.asked.stop();
-        if let Some(session) = self.open_session().await {
+        // The engine would count the grace until the container's end, not until that of its programs.
+        if let Some(Ok(session)) = within(REACH, self.session("ending it")).await {
             session.ask(Ask::Stop { grace });
             if let Some(ended) = within(grace.saturating_add(SLACK), self.ended(ExitReason::Stopped)).await {
                 return ended;
