@@ -2,7 +2,7 @@
 //! erased, and no later.
 
 use wire_core::envelope::DEFAULT_MAX;
-use wire_core::session::{Lane, OpenError};
+use wire_core::session::{Lane, OpenError, SessionError};
 use wire_core::testing::{NOW, SeededRng, copy, sessions};
 
 const DAY: u64 = 24 * 3600 * 1000;
@@ -46,4 +46,22 @@ fn keys_are_erased_after_thirty_days() {
     assert!(bob.open(&seal(&mut alice), NOW, &mut rng).is_ok());
     let (_, fresh) = sessions(1);
     assert!(bob.to_bytes().len() < fresh.to_bytes().len() + 150);
+}
+
+/// What was opened with a key that is erased meanwhile would bring it back.
+#[test]
+fn a_step_from_before_keys_were_erased_is_stale() {
+    let (mut alice, mut bob) = sessions(1);
+    let rng = &mut SeededRng::new(1);
+    let [early, second] = [(); 2].map(|()| alice.seal(Lane::Ordinary, b"x", DEFAULT_MAX, rng).unwrap());
+    let opened = bob.open(&second, NOW, rng).unwrap();
+    assert_eq!((opened.step.number(), opened.step.turns()), (1, true));
+    bob.commit(opened.step).unwrap();
+
+    let opened = bob.open(&early, NOW, rng).unwrap();
+    assert_eq!((opened.step.number(), opened.step.turns()), (0, false));
+    assert_eq!(format!("{:?}", opened.step), format!("Step {{ session: {:?}, .. }}", bob.id()));
+    bob.expire(NOW.plus_millis(30 * DAY + 1));
+    assert_eq!(bob.commit(opened.step), Err(SessionError::StaleStep));
+    assert_eq!(bob.open(&early, NOW, rng).unwrap_err(), OpenError::Unopenable);
 }
