@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 
-use crate::rig::Rig;
+use crate::rig::{Rig, docker};
 
 #[test]
 fn what_is_kept_can_be_read_again() {
@@ -48,6 +48,37 @@ fn what_ends_when_it_is_asked_to_was_stopped() {
         let (doc, code) = rig.json(&["stop", "--grace", "1s", "NAME"]);
         assert_eq!((code, &doc["containers"][0]["exit"]["code"]), (0, &143.into()), "{cmd:?}: {doc}");
     }
+    rig.has_nothing();
+}
+
+/// It goes on for that, and has its whole grace: more than the engine's own way of ending it would leave it.
+#[test]
+fn what_is_paused_does_what_it_has_to_before_its_end() {
+    let rig = Rig::new();
+    let slow = "trap 'sleep 6; echo done > /log/done; exit 5' TERM; echo up; while :; do sleep 0.1; done";
+    let log = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(log.path(), Some(1000), Some(1000)).unwrap();
+    let mount = format!("{}:/log", log.path().display());
+    rig.run(&[
+        "spawn",
+        "--name",
+        "NAME",
+        "--user",
+        "1000:1000",
+        "--mount",
+        &mount,
+        "IMAGE",
+        "--",
+        "sh",
+        "-c",
+        slow,
+    ])
+    .ok();
+    while rig.run(&["logs", "NAME"]).ok().stdout != "up\n" {}
+    docker(&["pause", &rig.name]);
+    let (doc, code) = rig.json(&["stop", "--grace", "20s", "NAME"]);
+    assert_eq!((code, &doc["containers"][0]["exit"]["code"]), (0, &143.into()), "{doc}");
+    assert_eq!(std::fs::read_to_string(log.path().join("done")).unwrap(), "done\n");
     rig.has_nothing();
 }
 

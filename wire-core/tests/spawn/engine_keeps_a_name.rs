@@ -55,6 +55,22 @@ async fn it_is_waited_for() {
     );
 }
 
+/// No container has it: names are looked for first.
+#[tokio::test]
+async fn one_that_several_ids_begin_with_is_free() {
+    let engine = engine(|seen| {
+        let name = seen.path().contains("/containers/cc");
+        let several = r#"{"message":"Multiple IDs found with provided prefix: cc"}"#;
+        if creates(seen) {
+            return Some(answer(400, r#"{"message":"it comes to that"}"#));
+        }
+        name.then(|| answer(500, several))
+    });
+    let (docker, _home) = docker(&engine).await;
+    let failed = docker.start(&plan("cc")).await;
+    assert!(matches!(failed, Err(SpawnError::Engine(EngineError::BadRequest(_)))), "{failed:?}");
+}
+
 /// Each of them is looked for again and again, and not by each of the others too.
 #[tokio::test(start_paused = true)]
 async fn what_may_have_been_made_is_looked_for_by_one_task() {

@@ -115,8 +115,14 @@ impl Client {
 
     /// Looks at the one of that very name. (The engine would also take the name for the beginning of an id.)
     pub async fn inspect_name(&self, name: &SpawnName) -> Result<Inspect, EngineError> {
-        let raw: RawInspect = self.query("inspect", container(name).word("json")).await?;
-        let found = raw.parse()?;
+        let answer = self.query::<RawInspect>("inspect", container(name).word("json")).await;
+        let found = match answer {
+            // It looks for names first: there is none, and more than one id begins so.
+            Err(EngineError::Server { message, .. }) if message.contains("Multiple IDs found") => {
+                return Err(EngineError::NotFound(name.to_string()));
+            }
+            answer => answer?.parse()?,
+        };
         if found.name == name.as_str() { Ok(found) } else { Err(EngineError::NotFound(name.to_string())) }
     }
 
@@ -134,6 +140,12 @@ impl Client {
     pub async fn kill(&self, id: &ContainerId, signal: Signal) -> Result<(), EngineError> {
         let target = container(id).word("kill").query("signal", &signal.number().to_string());
         self.carry_out(self.change(Method::POST, "kill", target)).await.map(drop)
+    }
+
+    /// Lets it go on. [`EngineError::Conflict`]: it is not paused.
+    pub(super) async fn unpause(&self, id: &ContainerId) -> Result<(), EngineError> {
+        let target = container(id).word("unpause");
+        self.carry_out(self.change(Method::POST, "unpause", target)).await.map(drop)
     }
 
     /// Sends its stop signal, and SIGKILL after `grace`, which the engine takes in whole seconds.

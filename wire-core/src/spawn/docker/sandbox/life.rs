@@ -50,14 +50,21 @@ impl Sandbox {
         Ok(self.known().explain(exit))
     }
 
-    /// SIGTERM to all programs, SIGKILL after the grace, and its end. Output that nobody reads meanwhile is gone with
+    /// SIGTERM to all programs, SIGKILL after the grace, and its end; one that is paused goes on for that. Where the
+    /// shim cannot be reached, as all its connections are taken, the engine asks it to end, and programs have 5 s at
+    /// most. Output that nobody reads meanwhile is gone with
     /// the container. [`EngineError::NeverStarted`] of what its maker left before it was started:
     /// [`remove`](Self::remove) that.
     pub async fn stop(&self, grace: Duration) -> Result<Exit, EngineError> {
+        let inspect = self.docker.client().inspect(&self.id).await;
         if self.has_ended().await? {
             return self.wait().await;
         }
         self.asked.stop();
+        if inspect.is_ok_and(|inspect| inspect.state == State::Paused) {
+            // Frozen programs cannot do what they are asked. An engine's own stop lets them go on too.
+            drop(self.docker.client().unpause(&self.id).await);
+        }
         // The engine would count the grace until the container's end, not until that of its programs.
         if let Some(Ok(session)) = within(REACH, self.session("ending it")).await {
             session.ask(Ask::Stop { grace });
