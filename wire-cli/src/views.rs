@@ -19,7 +19,7 @@ pub(crate) use reset::{PeerEvent, ResetDoc};
 const MAX_LINE: usize = 2_048;
 
 /// Why something waits, in the keys of an error.
-#[derive(Clone, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 pub(crate) struct WhyDoc {
     pub(crate) code: &'static str,
     pub(crate) message: String,

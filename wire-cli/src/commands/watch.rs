@@ -213,16 +213,19 @@ async fn tell_of_trouble(
 }
 
 /// Says what an owner has to know of peers, each once: to people, and to programs unless they want nothing. What became
-/// of a key before is told by `wire peers`.
+/// of a key or a pairing before is told by `wire peers`.
 async fn tell_of_peers(out: Output, agent: &Agent, quiet: bool) -> Result<u8, Failure> {
     let mut changes = agent.changes();
-    let mut known: Vec<PeerEvent> = agent.peers().await?.iter().flat_map(PeerEvent::of_keys).collect();
+    let mut known: Vec<PeerEvent> = agent.peers().await?.iter().flat_map(PeerEvent::of_pairing).collect();
     loop {
         changes.mark_unchanged();
-        let all = |peer: &PeerInfo| [PeerEvent::of_session(peer), PeerEvent::of_keys(peer)].concat();
+        let all = |peer: &PeerInfo| {
+            let freeze = PeerEvent::of_freeze(peer).into_iter();
+            freeze.chain(PeerEvent::of_session(peer)).chain(PeerEvent::of_pairing(peer)).collect::<Vec<_>>()
+        };
         let now: Vec<PeerEvent> = agent.peers().await?.iter().flat_map(all).collect();
         for event in now.iter().filter(|event| !known.contains(event)) {
-            out.note(event.lines());
+            event.lines().lines().for_each(|line| out.note(line));
             if out.is_json() && !quiet {
                 out.show(event, |_| String::new())?;
             }

@@ -1,9 +1,10 @@
 //! What is shown of the reset of a session, and what is told of a peer when it comes to be.
 
 use serde::Serialize;
-use wire_core::agent::{PeerInfo, ResetState};
+use wire_core::agent::{PeerInfo, PeerState, ResetState};
 use wire_core::time::Timestamp;
 
+use super::WhyDoc;
 use crate::output::escape;
 
 /// A reset that is under way.
@@ -58,6 +59,8 @@ pub(crate) struct PeerEvent {
     event: &'static str,
     peer: String,
     reset: Option<ResetDoc>,
+    /// Why nothing more goes to it.
+    why: Option<WhyDoc>,
     /// Messages of ours that the peer had received and lost, the first and the last by number.
     from: Option<u64>,
     to: Option<u64>,
@@ -67,19 +70,27 @@ pub(crate) struct PeerEvent {
 
 impl PeerEvent {
     fn new(event: &'static str, peer: &PeerInfo) -> Self {
-        Self { event, peer: peer.name.clone(), reset: None, from: None, to: None, at: None }
+        Self { event, peer: peer.name.clone(), reset: None, why: None, from: None, to: None, at: None }
     }
 
-    /// What became of its keys.
-    pub(crate) fn of_keys(peer: &PeerInfo) -> Vec<Self> {
+    /// What became of its keys and of the pairing.
+    pub(crate) fn of_pairing(peer: &PeerInfo) -> Vec<Self> {
         let event = |event, at: Option<Timestamp>| {
             at.map(|at| Self { at: Some(at.as_millis()), ..Self::new(event, peer) })
         };
-        let all = [event("rotated", peer.rotated), event("rotation_refused", peer.rotation_refused)];
-        all.into_iter().flatten().collect()
+        let ended = (peer.state == PeerState::Ended)
+            .then(|| Self { why: peer.end().map(WhyDoc::from), ..Self::new("ended", peer) });
+        let rotated = event("rotated", peer.rotated);
+        [rotated, event("rotation_refused", peer.rotation_refused), ended].into_iter().flatten().collect()
     }
 
-    /// What is to be told of its session.
+    /// That its session has stopped.
+    pub(crate) fn of_freeze(peer: &PeerInfo) -> Option<Self> {
+        let why = peer.alarm().filter(|_| peer.state == PeerState::Frozen)?;
+        Some(Self { why: Some(why.into()), ..Self::new("frozen", peer) })
+    }
+
+    /// What is under way with its session, or came of that.
     pub(crate) fn of_session(peer: &PeerInfo) -> Vec<Self> {
         let event = |event| Self::new(event, peer);
         let reset = ResetDoc::of(peer).map(|reset| Self { reset: Some(reset), ..event("reset") });
@@ -90,6 +101,11 @@ impl PeerEvent {
 
     pub(crate) fn lines(&self) -> String {
         let name = escape(&self.peer);
+        if let Some(why) = &self.why {
+            let alarm = if self.event == "frozen" { "ALARM: " } else { "" };
+            let hint = why.hint_line().map(|hint| format!("\n{hint}"));
+            return format!("{alarm}{}{}", escape(&why.message), hint.unwrap_or_default());
+        }
         match (&self.reset, self.from, self.to) {
             _ if self.event == "rotated" => {
                 format!("{name} has another key, by the one that it had committed to")
@@ -121,6 +137,7 @@ mod tests {
             event,
             peer: "bob".to_owned(),
             reset,
+            why: None,
             from,
             to: from.map(|n: u64| n + 2),
             at: None,

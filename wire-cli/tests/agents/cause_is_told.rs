@@ -132,6 +132,39 @@ fn a_frozen_peer_is_told_by_every_view() {
         let said = bob.run(&[command]).ok();
         assert!(said.stdout.contains("ALARM: the session with alice is frozen"), "{said:?}");
     }
+    let mut watching = bob.start(&["--json", "watch"]);
+    let event = watching.json();
+    let found = (event["event"].as_str(), event["peer"].as_str(), event["why"]["code"].as_str());
+    assert_eq!(found, (Some("frozen"), Some("alice"), Some("session_frozen")), "{event}");
+    watching.says("ALARM: the session with alice is frozen");
+}
+
+/// Also to who has no reason to look: it waits for messages, and sends none.
+#[test]
+fn who_watches_is_told_that_a_session_froze_or_a_pairing_ended() {
+    let world = World::new();
+    let (alice, bob) = world.paired("alice", "bob");
+    let copy = world.side("copy");
+    copy_tree(&alice.home, &copy.home);
+    let mut watching = bob.start(&["--json", "watch"]);
+    alice.send("bob", "one history");
+    assert_eq!(watching.message()["text"], "one history");
+    let mut twin = copy.command();
+    twin.env("WIRE_AS", "alice").args(["send", "bob", "another history"]);
+    crate::support::Running::start(twin).end();
+    assert_eq!(watching.message()["event"], "frozen");
+    watching.says("\n  next: find out whether");
+
+    let carol = world.side("carol");
+    let mut pairing = carol.start(&["--json", "pair"]);
+    let code = pairing.json()["code"].as_str().unwrap().to_owned();
+    bob.run_with(&["join", "-"], &code).ok();
+    pairing.end().ok();
+    carol.run(&["revoke", "bob"]).ok();
+    bob.run(&["send", "carol", "are you there?"]).failed(4);
+    let event = watching.message();
+    assert_eq!((event["event"].as_str(), event["peer"].as_str()), (Some("ended"), Some("carol")), "{event}");
+    watching.says("carol has ended");
 }
 
 fn copy_tree(from: &std::path::Path, to: &std::path::Path) {
