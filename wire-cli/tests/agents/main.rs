@@ -28,6 +28,7 @@ mod peer_is_revoked;
 mod relay_is_killed_between_post_and_fetch;
 mod relay_is_told_to_stop;
 mod relay_is_unreachable;
+mod relay_loses_its_mailboxes;
 #[cfg(target_os = "linux")]
 mod relay_process_tells_nothing;
 mod session_is_reset;

@@ -4,9 +4,13 @@
 //! The relay's stream has no end that says "this was all". So [`Agent::synced`] asks for the head of
 //! each mailbox and waits until the store has read as far, whichever process does the reading.
 
+#![expect(clippy::disallowed_methods, reason = "it waits for what only the relay knows")]
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::core::{Agent, Shared};
 use super::engine::{Batch, KnownRelay, OwnBox, PeerKey};
@@ -123,7 +127,7 @@ impl Shared {
     }
 
     /// Waits until the store has read as far, or is known not to take what comes.
-    async fn read_up_to(&self, heads: Vec<Option<(MailboxId, Cursor)>>) -> Result<()> {
+    async fn read_up_to(&self, heads: Vec<Option<Head>>) -> Result<()> {
         let heads: Vec<_> = heads.into_iter().flatten().collect();
         self.until(
             |b| b.own_boxes(),
@@ -158,8 +162,20 @@ impl Shared {
     }
 }
 
+/// Between two looks at a mailbox that the reader makes anew, and how often it is looked at.
+const ANEW_PAUSE: Duration = Duration::from_millis(100);
+const ANEW_LOOKS: u32 = 100;
+
+/// What waited in a mailbox when it was looked at.
+struct Head {
+    mailbox: MailboxId,
+    last: Cursor,
+    /// Where the store stood, if the relay knows no such position: it is read from the beginning then.
+    stale: Option<Cursor>,
+}
+
 /// The head of a mailbox, if there is anything in it that the store has not.
-async fn unread(shared: Arc<Shared>, own: OwnBox) -> Result<Option<(MailboxId, Cursor)>> {
+async fn unread(shared: Arc<Shared>, own: OwnBox) -> Result<Option<Head>> {
     let (url, reach) = shared.contact(&own.url, true)?;
     let api = shared.api(url, reach);
     let poll = Operation::Poll {
@@ -174,23 +190,31 @@ async fn unread(shared: Arc<Shared>, own: OwnBox) -> Result<Option<(MailboxId, C
         let api = api.clone();
         async move { api.poll(&request).await }
     };
-    match shared.timed(&api, ask).await {
-        Ok(page) if page.envelopes.is_empty() => Ok(None),
-        Ok(page) => Ok(Some((own.id, Cursor { incarnation: page.incarnation, seq: page.head }))),
-        // The relay has lost it, or its place in it: the reader makes it anew, and nothing waits in it.
-        Err(Error::Relay(Refusal::Stale { .. })) => Ok(None),
-        // Another relay at this address would say so too.
-        Err(Error::Relay(Refusal::NotFound)) => shared.identify(&api).await.map(|_| None),
-        Err(error) => Err(error),
+    let head =
+        |incarnation, seq, stale| Some(Head { mailbox: own.id, last: Cursor { incarnation, seq }, stale });
+    for _ in 0..ANEW_LOOKS {
+        match shared.timed(&api, ask).await {
+            Ok(page) if page.envelopes.is_empty() => return Ok(None),
+            Ok(page) => return Ok(head(page.incarnation, page.head, None)),
+            // The relay has lost the mailbox, and the reader has made it anew; or its place in it.
+            Err(Error::Relay(Refusal::Stale { incarnation, first, head: last })) => {
+                return Ok(if last < first { None } else { head(incarnation, last, own.cursor) });
+            }
+            // The relay has lost it. Who ends before the reader has made it anew leaves the peer with nowhere to post.
+            // Another relay at this address would say so too.
+            Err(Error::Relay(Refusal::NotFound)) => drop(shared.identify(&api).await?),
+            Err(error) => return Err(error),
+        }
+        sleep(ANEW_PAUSE).await;
     }
+    Ok(None)
 }
 
-fn has_read(boxes: &[OwnBox], heads: &[(MailboxId, Cursor)]) -> bool {
-    heads.iter().all(|(id, head)| {
-        let own = boxes.iter().find(|own| own.closing.is_none() && own.id == *id);
-        own.is_none_or(|own| {
-            own.cursor.is_some_and(|at| at.incarnation == head.incarnation && at.seq >= head.seq)
-        })
+fn has_read(boxes: &[OwnBox], heads: &[Head]) -> bool {
+    heads.iter().all(|head| {
+        let own = boxes.iter().find(|own| own.closing.is_none() && own.id == head.mailbox);
+        let reaches = |at: Cursor| at.incarnation == head.last.incarnation && at.seq >= head.last.seq;
+        own.is_none_or(|own| own.cursor.is_some_and(|at| head.stale != Some(at) && reaches(at)))
     })
 }
 
